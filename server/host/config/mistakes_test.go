@@ -1,0 +1,197 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func samePrefixes(a, b netip.Prefix) bool { return a == b }
+
+// golden compares text with a file in testdata.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Errorf("%s (-update writes it anew):\n%s", name, diff)
+	}
+}
+
+// mistake is an input that must be refused with one line.
+type mistake struct {
+	args    []string
+	environ []string
+	file    string
+}
+
+func (m mistake) String() string {
+	text := strings.Join(append(slices.Clone(m.environ), m.args...), " ")
+	if m.file != "" {
+		text += fmt.Sprintf("hub.yaml: %q", m.file)
+	}
+	return text
+}
+
+func ofArgs(args ...string) mistake       { return mistake{args: args} }
+func ofEnviron(environ ...string) mistake { return mistake{environ: environ} }
+func ofFile(file string) mistake          { return mistake{file: file} }
+
+func mistakes() []mistake {
+	return []mistake{
+		// durations
+		ofArgs("--keep-alive-interval=15x"),
+		ofArgs("--keep-alive-interval="),
+		ofArgs("--keep-alive-interval=0"),
+		ofArgs("--keep-alive-interval=-5s"),
+		ofArgs("--keep-alive-interval=25h"),
+		ofArgs("--keep-alive-interval=1e300"),
+		ofArgs("--keep-alive-interval=NaN"),
+		ofArgs("--keep-alive-interval=Inf"),
+		ofArgs("--keep-alive-interval=00:15"),
+		ofArgs("--keep-alive-interval=24:00:00"),
+		ofArgs("--keep-alive-interval=00:60:00"),
+		ofArgs("--keep-alive-interval=00:00:60"),
+		ofArgs("--keep-alive-interval=99999.00:00:00"),
+		ofArgs("--handshake-timeout=1,5"),
+		ofEnviron("ClientTimeoutInterval=never"),
+		ofArgs("--transport-send-timeout=Infinite"),
+		ofArgs("--long-polling-poll-timeout=1d"),
+		ofArgs("--shutdown-timeout=soon"),
+		// sizes
+		ofArgs("--maximum-receive-message-size=32KB"),
+		ofArgs("--maximum-receive-message-size=63"),
+		ofArgs("--maximum-receive-message-size=2GiB"),
+		ofArgs("--maximum-receive-message-size=-1"),
+		ofArgs("--maximum-receive-message-size=99999999999999999999"),
+		ofArgs("--maximum-receive-message-size=9223372036854775807GiB"),
+		ofArgs("--maximum-receive-message-size=KiB"),
+		ofFile("MaximumReceiveMessageSize: null"),
+		ofArgs("--outbound-buffer-size=1.5MiB"),
+		ofArgs("--stateful-reconnect-buffer-size=10"),
+		// counts
+		ofArgs("--maximum-parallel-invocations-per-client=0"),
+		ofArgs("--stream-buffer-capacity=ten"),
+		ofArgs("--redis-default-database=-1"),
+		ofArgs("--redis-default-database=x"),
+		// switches
+		ofEnviron("EnableDetailedErrors=maybe"),
+		ofArgs("--enable-detailed-errors", "false"),
+		ofFile("AllowStatefulReconnects: 2"),
+		// choices
+		ofArgs("--transports=WebSocket"),
+		ofArgs("--transports="),
+		ofArgs("--log-level=loud"),
+		ofArgs("--log-format=xml"),
+		// addresses
+		ofArgs("--urls="),
+		ofArgs("--urls=localhost:5000"),
+		ofArgs("--urls=ftp://localhost:5000"),
+		ofArgs("--urls=http://localhost:65536"),
+		ofArgs("--urls=http://localhost:http"),
+		ofArgs("--urls=http://localhost:5000/chat"),
+		ofArgs("--urls=http://"),
+		ofArgs("--urls=http://:5000"),
+		ofArgs("--urls=http://unix:/run/hub.sock"),
+		ofArgs("--urls=http://user@localhost:5000"),
+		ofArgs("--urls=http://[::1:5000"),
+		ofArgs("--urls=http://localhost:5000;http://LOCALHOST:5000/"),
+		ofArgs("--urls=https://localhost:5001"),
+		ofArgs("--metrics-address=9090"),
+		ofArgs("--metrics-address=localhost:99999"),
+		ofArgs("--metrics-address=http://localhost:9090"),
+		ofArgs("--path-base=chat"),
+		ofArgs("--path-base=/chat?x=1"),
+		ofArgs("--path-base=//chat"),
+		// TLS
+		ofArgs("--tls-certificate-file=cert.pem"),
+		ofArgs("--tls-key-file=key.pem"),
+		ofArgs("--tls-certificate-file=cert.pem", "--tls-key-file=key.pem"),
+		// origins
+		ofEnviron("CORS_ORIGINS=*"),
+		ofArgs("--cors-origins=https://*.example.com"),
+		ofArgs("--cors-origins=example.com"),
+		ofArgs("--cors-origins=https://example.com/chat"),
+		ofArgs("--cors-origins=https://a.example,null"),
+		ofArgs("--cors-origins=https://user:secret@example.com"),
+		// proxies
+		ofArgs("--trusted-proxies=10.0.0.0/33"),
+		ofArgs("--trusted-proxies=proxy.example.com"),
+		ofArgs("--trusted-proxies=10.0.0.1:80"),
+		// the command line
+		ofArgs("--keepalive=5s"),
+		ofArgs("--KeepAliveInterval=5s"),
+		ofArgs("--redis-conection=localhost:6379,password=hunter2"),
+		ofArgs("--completely-different"),
+		ofArgs("-x"),
+		ofArgs("--=x"),
+		ofArgs("--urls"),
+		ofArgs("--config"),
+		ofArgs("serve"),
+		// the environment
+		ofEnviron("CHATCLUSTER_KEEPALIVE_INTERVAL=5s"),
+		ofEnviron("CHATCLUSTER_FOO=1"),
+		// files
+		mistake{args: []string{"--config=missing.yaml"}},
+		ofFile("KeepAliveIntervall: 5s"),
+		ofFile(`{"SignalR": {"KeepAliveIntervall": "5s"}}`),
+		ofFile("AllowedHosts: '*'"),
+		ofFile("KeepAliveInterval: 5s\nkeep-alive-interval: 6s"),
+		ofFile("KeepAliveInterval: 5s\nKeepAliveInterval: 6s"),
+		ofFile(`{"Redis": {"Connection": "a:1"}, "RedisConnection": "b:1"}`),
+		ofFile(`{"KeepAliveInterval": "5s", "KeepAliveInterval": "6s"}`),
+		ofFile("KeepAliveInterval: [5s]"),
+		ofFile("CorsOrigins: [[https://a.example]]"),
+		ofFile("CorsOrigins: [https://a.example, null]"),
+		ofFile("Config: other.yaml"),
+		ofFile("- a\n- b"),
+		ofFile("just text"),
+		ofFile("a: b: c"),
+		ofFile("a: &a [*a]"),
+		ofFile(`{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}}}}`),
+		ofFile("Transports: {WebSockets: true}"),
+		ofFile("LogLevel: \"in\\nfo\""),
+		ofFile("LogLevel: " + strings.Repeat("very ", 30)),
+		ofFile("KeepAliveInterval: 1\x00s"),
+	}
+}
+
+func TestMistakesStopTheStartWithOneLine(t *testing.T) {
+	var lines strings.Builder
+	for _, mistake := range mistakes() {
+		_, _, err := load(mistake.args, mistake.environ, mistake.file)
+		if err == nil {
+			t.Errorf("%s: accepted", mistake)
+			continue
+		}
+		if _, typed := errors.AsType[*Error](err); !typed {
+			t.Errorf("%s: %T", mistake, err)
+		}
+		if strings.ContainsAny(err.Error(), "\n\r\t") {
+			t.Errorf("%s: more than one line: %q", mistake, err)
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: tells a secret: %q", mistake, err)
+		}
+		fmt.Fprintf(&lines, "%s\n    %v\n", mistake, err)
+	}
+	golden(t, "mistakes.golden", lines.String())
+}
