@@ -1,0 +1,87 @@
+// Package trial runs a workload and measures at the same time what the servers, Redis and the generator itself use.
+package trial
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/chatcluster/chatcluster/hack/bench/load"
+	"github.com/chatcluster/chatcluster/hack/bench/process"
+)
+
+// Watched are the processes whose usage is measured. Both lists may be empty: then nothing is said about them.
+type Watched struct {
+	Servers []int
+	Redis   []int
+}
+
+// Report is what one trial found.
+type Report struct {
+	load.Result
+	// ServerCPU and RedisCPU are processor time of the watched processes from the first send to the last delivery,
+	// GeneratorCPU that of this process. 0: not watched.
+	ServerCPU, RedisCPU, GeneratorCPU time.Duration
+	// Resident is the memory of all watched servers at the end, in bytes.
+	Resident int64
+}
+
+// DeliveriesPerServerCPU is deliveries per second of processor time of the servers; 0 if they are not watched.
+func (r Report) DeliveriesPerServerCPU() float64 {
+	if r.ServerCPU <= 0 {
+		return 0
+	}
+	return float64(r.Delivered) / r.ServerCPU.Seconds()
+}
+
+// Run runs the workload for warmup, forgets that, runs it for its duration and measures. All that the warm-up caused
+// has arrived before the measuring begins, and all that is measured is waited for: processor time and deliveries
+// belong to each other exactly.
+func Run(ctx context.Context, swarm *load.Swarm, workload load.Workload, warmup time.Duration, watched Watched) (Report, error) {
+	if err := swarm.Rendezvous(ctx, workload.Senders); err != nil {
+		return Report{}, err
+	}
+	if warmup > 0 {
+		warm := workload
+		warm.Duration = warmup
+		if _, err := swarm.Run(ctx, warm); err != nil {
+			return Report{}, fmt.Errorf("warm-up: %w", err)
+		}
+	}
+	before, err := look(watched)
+	if err != nil {
+		return Report{}, err
+	}
+	result, err := swarm.Run(ctx, workload)
+	if err != nil {
+		return Report{}, err
+	}
+	after, err := look(watched)
+	if err != nil {
+		return Report{}, err
+	}
+	return Report{
+		Result:       result,
+		ServerCPU:    after.servers.CPU - before.servers.CPU,
+		RedisCPU:     after.redis.CPU - before.redis.CPU,
+		GeneratorCPU: after.own - before.own,
+		Resident:     after.servers.Resident,
+	}, nil
+}
+
+type usage struct {
+	servers, redis process.Usage
+	own            time.Duration
+}
+
+func look(watched Watched) (usage, error) {
+	servers, err := process.ReadAll(watched.Servers)
+	if err != nil {
+		return usage{}, err
+	}
+	redis, err := process.ReadAll(watched.Redis)
+	if err != nil {
+		return usage{}, err
+	}
+	return usage{servers: servers, redis: redis, own: process.OwnCPU()}, nil
+}
