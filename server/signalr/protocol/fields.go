@@ -1,0 +1,217 @@
+package protocol
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// field is one field of a Go struct as it appears on the wire.
+type field struct {
+	name string
+	// key is the name as the protocol encodes it.
+	key       []byte
+	index     []int
+	omitEmpty bool
+	omitZero  bool
+	// quoted is encoding/json's option "string".
+	quoted bool
+}
+
+// structFields are the fields of one struct type in the order of their declaration, those of embedded structs
+// included. err is set when the type has no sensible form on the wire.
+type structFields struct {
+	fields []field
+	byName map[string]int
+	err    error
+}
+
+// fieldCache derives structFields from types, once per type. It is safe for concurrent use.
+type fieldCache struct {
+	// tag is the key of the struct tag that names fields.
+	tag string
+	// rename gives fields without a tag their name.
+	rename func(string) string
+	// encode appends a name in the protocol's encoding.
+	encode func(buffer []byte, name string) []byte
+	types  sync.Map // reflect.Type -> *structFields
+}
+
+// candidate is a field that may yet lose its name to another one.
+type candidate struct {
+	field
+	tagged bool
+}
+
+func (c *fieldCache) of(t reflect.Type) *structFields {
+	if known, ok := c.types.Load(t); ok {
+		return known.(*structFields)
+	}
+	known, _ := c.types.LoadOrStore(t, c.derive(t))
+	return known.(*structFields)
+}
+
+func (c *fieldCache) derive(t reflect.Type) *structFields {
+	var candidates []candidate
+	c.collect(t, nil, map[reflect.Type]bool{}, &candidates)
+	plan := &structFields{byName: make(map[string]int)}
+	for _, one := range candidates {
+		winner, err := dominant(candidates, one.name)
+		if err != nil {
+			plan.err = fmt.Errorf("%v: %w", t, err)
+			return plan
+		}
+		if winner == nil || !slices.Equal(winner.index, one.index) {
+			continue
+		}
+		one.key = c.encode(nil, one.name)
+		plan.byName[one.name] = len(plan.fields)
+		plan.fields = append(plan.fields, one.field)
+	}
+	return plan
+}
+
+// collect walks t and the structs embedded in it. open holds the types being walked, so that a struct that embeds a
+// pointer to itself ends.
+func (c *fieldCache) collect(t reflect.Type, prefix []int, open map[reflect.Type]bool, found *[]candidate) {
+	if open[t] {
+		return
+	}
+	open[t] = true
+	defer delete(open, t)
+	for i := range t.NumField() {
+		declared := t.Field(i)
+		index := append(slices.Clone(prefix), i)
+		tag := declared.Tag.Get(c.tag)
+		name, options, _ := strings.Cut(tag, ",")
+		embedded := embeddedStruct(declared)
+		switch {
+		case tag == "-", !declared.IsExported() && embedded == nil:
+			continue
+		case embedded != nil && name == "":
+			c.collect(embedded, index, open, found)
+		case declared.IsExported():
+			*found = append(*found, c.candidate(declared, name, options, index))
+		}
+	}
+}
+
+func (c *fieldCache) candidate(declared reflect.StructField, name, options string, index []int) candidate {
+	tagged := name != ""
+	if !tagged {
+		name = c.rename(declared.Name)
+	}
+	has := func(option string) bool { return slices.Contains(strings.Split(options, ","), option) }
+	return candidate{
+		tagged: tagged,
+		field: field{
+			name: name, index: index,
+			omitEmpty: has("omitempty"), omitZero: has("omitzero"), quoted: has("string"),
+		},
+	}
+}
+
+func embeddedStruct(declared reflect.StructField) reflect.Type {
+	t := declared.Type
+	if !declared.Anonymous {
+		return nil
+	}
+	if t.Kind() == reflect.Pointer && declared.IsExported() {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	return t
+}
+
+// dominant is the field that gets a name which several may claim, by the rules of Go and encoding/json: the least
+// nested; among those the one with a tag; none if that leaves several. Two of one struct are a mistake.
+func dominant(candidates []candidate, name string) (*candidate, error) {
+	var best *candidate
+	ambiguous := false
+	for i := range candidates {
+		one := &candidates[i]
+		switch {
+		case one.name != name:
+		case best == nil || outranks(one, best):
+			best, ambiguous = one, false
+		case !outranks(best, one):
+			if last := len(one.index) - 1; slices.Equal(best.index[:last], one.index[:last]) {
+				return nil, fmt.Errorf("two fields are named %q", name)
+			}
+			ambiguous = true
+		}
+	}
+	if ambiguous {
+		return nil, nil
+	}
+	return best, nil
+}
+
+func outranks(a, b *candidate) bool {
+	if len(a.index) != len(b.index) {
+		return len(a.index) < len(b.index)
+	}
+	return a.tagged && !b.tagged
+}
+
+// omits tells whether an option of the field leaves out this value.
+func (f *field) omits(value reflect.Value) bool {
+	return f.omitEmpty && isEmpty(value) || f.omitZero && isZero(value)
+}
+
+func isEmpty(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
+		return value.Len() == 0
+	case reflect.Struct:
+		return false
+	default:
+		return value.IsZero()
+	}
+}
+
+func isZero(value reflect.Value) bool {
+	if zeroer, ok := value.Interface().(interface{ IsZero() bool }); ok {
+		if value.Kind() == reflect.Pointer && value.IsNil() {
+			return true
+		}
+		return zeroer.IsZero()
+	}
+	return value.IsZero()
+}
+
+// get follows the field's path into a struct. It returns false if an embedded pointer on the way is nil.
+func (f *field) get(value reflect.Value) (reflect.Value, bool) {
+	if len(f.index) == 1 {
+		return value.Field(f.index[0]), true
+	}
+	for i, position := range f.index {
+		if i > 0 && value.Kind() == reflect.Pointer {
+			if value.IsNil() {
+				return reflect.Value{}, false
+			}
+			value = value.Elem()
+		}
+		value = value.Field(position)
+	}
+	return value, true
+}
+
+// camelCase is System.Text.Json's camel case, which clients expect: it lowers the first letter, and of a leading run of
+// capitals all but the one that starts the next word. UserName is userName, ID is id, URLPath is urlPath.
+func camelCase(name string) string {
+	letters := []rune(name)
+	for i, letter := range letters {
+		last := i == len(letters)-1
+		if i < 2 && !unicode.IsUpper(letter) || i > 0 && !last && !unicode.IsUpper(letters[i+1]) {
+			break
+		}
+		letters[i] = unicode.ToLower(letter)
+	}
+	return string(letters)
+}
