@@ -1,0 +1,127 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+// State is how a Backplane stands with Redis.
+type State struct {
+	// Connected: messages can be published, and all subscriptions are in place.
+	Connected bool
+	// EverConnected: Connected has been true at least once.
+	EverConnected bool
+	// Generation counts the subscriber connections on which all subscriptions came to be in place, from 1 on. Messages
+	// that were published between two generations were missed.
+	Generation uint64
+	// LastError says why the connection is missing, or why it was last lost; nil if nothing ever went wrong.
+	LastError error
+}
+
+// status keeps the State of the two connections together and tells of its changes.
+type status struct {
+	address  string
+	logger   *slog.Logger
+	observer Observer
+
+	// first is closed when both connections are there for the first time.
+	first chan struct{}
+
+	// mutex guards what follows and is held while observers are called, so that they see states in order.
+	mutex      sync.Mutex
+	publisher  bool
+	subscriber bool
+	state      State
+	lastLogged string
+}
+
+func newStatus(options Options, address string) *status {
+	return &status{address: address, logger: options.Logger, observer: options.Observer, first: make(chan struct{})}
+}
+
+func (s *status) publisherUp() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.publisher = true
+	s.changed()
+}
+
+func (s *status) subscriberUp() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.subscriber = true
+	s.state.Generation++
+	s.changed()
+}
+
+func (s *status) publisherDown(err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.publisher = false
+	s.failed(err)
+}
+
+func (s *status) subscriberDown(err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.subscriber = false
+	s.failed(err)
+}
+
+// changed is called with the mutex held when a connection was made.
+func (s *status) changed() {
+	if s.state.Connected || !s.publisher || !s.subscriber {
+		return
+	}
+	s.state.Connected = true
+	if !s.state.EverConnected {
+		s.state.EverConnected = true
+		close(s.first)
+	}
+	s.lastLogged = ""
+	s.logger.Info("connected to Redis", "address", s.address)
+	s.observer.StateChanged(s.state)
+}
+
+// failed is called with the mutex held when a connection was lost or could not be made. It writes one line for an
+// outage, and another only when Redis answers and refuses: that is news, a refused connection is not.
+func (s *status) failed(err error) {
+	wasConnected := s.state.Connected
+	s.state.Connected, s.state.LastError = false, err
+	switch {
+	case wasConnected:
+		s.logger.Warn("lost the connection to Redis, reconnecting", "address", s.address, "error", err)
+	case s.lastLogged == "" || isRefusal(err) && s.lastLogged != err.Error():
+		s.logger.Warn("cannot connect to Redis, will keep trying", "address", s.address, "error", err)
+	default:
+		return
+	}
+	s.lastLogged = err.Error()
+	s.observer.StateChanged(s.state)
+}
+
+func (s *status) snapshot() State {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.state
+}
+
+// ready waits for the first connection.
+func (s *status) ready(ctx context.Context) error {
+	select {
+	case <-s.first:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for Redis at %s (%s): %w", s.address, s.reason(), context.Cause(ctx))
+	}
+}
+
+// reason says in a few words why Redis is not there.
+func (s *status) reason() string {
+	if err := s.snapshot().LastError; err != nil {
+		return err.Error()
+	}
+	return "not connected yet"
+}

@@ -1,0 +1,245 @@
+package redis
+
+import "sync"
+
+// subscriptions is the table of the channels that this process wants, and of how far Redis has confirmed them. It does
+// no I/O: the subscriber asks it what to send (changes) and tells it what came back (confirm).
+//
+// Redis answers every channel of every SUBSCRIBE and UNSUBSCRIBE, in order. A channel is in the state that was asked for
+// last once all its answers have come.
+type subscriptions struct {
+	observe func(channels int)
+	// wake tells the subscriber that changes has something to tell.
+	wake chan struct{}
+
+	// mutex guards everything below, the entries' fields included.
+	mutex   sync.Mutex
+	entries map[string]*subscription
+	changed []*subscription
+	wanted  int
+}
+
+// subscription is one channel.
+type subscription struct {
+	channel string
+	owner   any
+	deliver func(payload []byte)
+	// wanted is what the process wants now.
+	wanted bool
+	// sent is what was asked of Redis last, over the present connection.
+	sent bool
+	// outstanding are the answers still to come over the present connection.
+	outstanding int
+	// listed: it is in changed.
+	listed  bool
+	waiters []*waiter
+}
+
+// waiter waits for any number of channels to be confirmed.
+type waiter struct {
+	missing int
+	done    chan struct{}
+}
+
+// handler is a channel and what to do with its messages.
+type handler struct {
+	channel string
+	deliver func(payload []byte)
+}
+
+func newSubscriptions(observe func(channels int)) *subscriptions {
+	return &subscriptions{observe: observe, wake: make(chan struct{}, 1), entries: make(map[string]*subscription)}
+}
+
+func (s *subscription) confirmed() bool { return s.wanted && s.sent && s.outstanding == 0 }
+
+// add wants channels for owner. The waiter is done when Redis has confirmed all of them.
+func (s *subscriptions) add(owner any, handlers []handler) *waiter {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	waiting := &waiter{done: make(chan struct{})}
+	for _, handler := range handlers {
+		entry := s.entries[handler.channel]
+		if entry == nil {
+			entry = &subscription{channel: handler.channel}
+			s.entries[handler.channel] = entry
+		}
+		entry.owner, entry.deliver = owner, handler.deliver
+		s.want(entry, true)
+		waiting.join(entry)
+	}
+	waiting.settle()
+	return waiting
+}
+
+// await waits for channels that were added before, without adding any.
+func (s *subscriptions) await(channels []string) *waiter {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	waiting := &waiter{done: make(chan struct{})}
+	for _, channel := range channels {
+		if entry := s.entries[channel]; entry != nil && entry.wanted {
+			waiting.join(entry)
+		}
+	}
+	waiting.settle()
+	return waiting
+}
+
+// join and settle are called with the mutex held.
+func (w *waiter) join(entry *subscription) {
+	if !entry.confirmed() {
+		entry.waiters = append(entry.waiters, w)
+		w.missing++
+	}
+}
+
+func (w *waiter) settle() {
+	if w.missing == 0 {
+		close(w.done)
+	}
+}
+
+// leave gives up waiting for channels.
+func (s *subscriptions) leave(waiting *waiter, channels []string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, channel := range channels {
+		entry := s.entries[channel]
+		if entry == nil {
+			continue
+		}
+		for i, other := range entry.waiters {
+			if other == waiting {
+				entry.waiters = append(entry.waiters[:i], entry.waiters[i+1:]...)
+				break
+			}
+		}
+	}
+}
+
+// remove wants channels no more. Messages of theirs that still come are dropped.
+func (s *subscriptions) remove(owner any, channels []string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, channel := range channels {
+		if entry := s.entries[channel]; entry != nil && entry.owner == owner {
+			s.want(entry, false)
+		}
+	}
+}
+
+// removeAll removes every channel of owner.
+func (s *subscriptions) removeAll(owner any) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, entry := range s.entries {
+		if entry.owner == owner {
+			s.want(entry, false)
+		}
+	}
+}
+
+// want is called with the mutex held.
+func (s *subscriptions) want(entry *subscription, wanted bool) {
+	if entry.wanted == wanted {
+		return
+	}
+	entry.wanted = wanted
+	if wanted {
+		s.wanted++
+	} else {
+		s.wanted--
+	}
+	s.observe(s.wanted)
+	if !wanted && s.forgetIfIdle(entry) {
+		return
+	}
+	s.list(entry)
+}
+
+// list is called with the mutex held.
+func (s *subscriptions) list(entry *subscription) {
+	if !entry.listed {
+		entry.listed = true
+		s.changed = append(s.changed, entry)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// forgetIfIdle drops a channel that neither the process wants nor Redis knows. A listed one is still referred to and is
+// dropped by changes. It is called with the mutex held.
+func (s *subscriptions) forgetIfIdle(entry *subscription) bool {
+	if entry.wanted || entry.sent || entry.outstanding > 0 || entry.listed {
+		return false
+	}
+	delete(s.entries, entry.channel)
+	return true
+}
+
+// restart is called when a new connection is there, to which Redis has not subscribed anything yet.
+func (s *subscriptions) restart() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, entry := range s.entries {
+		entry.sent, entry.outstanding = false, 0
+		if !s.forgetIfIdle(entry) {
+			s.list(entry)
+		}
+	}
+}
+
+// changes returns the channels to subscribe and to unsubscribe now. The caller sends both or gives up the connection.
+// A channel that was removed and added again meanwhile is in neither.
+func (s *subscriptions) changes() (subscribe, unsubscribe []string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, entry := range s.changed {
+		entry.listed = false
+		if entry.wanted == entry.sent {
+			s.forgetIfIdle(entry)
+			continue
+		}
+		entry.sent = entry.wanted
+		entry.outstanding++
+		if entry.wanted {
+			subscribe = append(subscribe, entry.channel)
+		} else {
+			unsubscribe = append(unsubscribe, entry.channel)
+		}
+	}
+	s.changed = nil
+	return subscribe, unsubscribe
+}
+
+// confirm takes Redis's answer about one channel.
+func (s *subscriptions) confirm(channel string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	entry := s.entries[channel]
+	if entry == nil || entry.outstanding == 0 {
+		return
+	}
+	entry.outstanding--
+	if s.forgetIfIdle(entry) || !entry.confirmed() {
+		return
+	}
+	for _, waiting := range entry.waiters {
+		waiting.missing--
+		waiting.settle()
+	}
+	entry.waiters = nil
+}
+
+// handler returns what to do with a message of channel, nil when it is not wanted (any more).
+func (s *subscriptions) handler(channel string) func(payload []byte) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if entry := s.entries[channel]; entry != nil && entry.wanted {
+		return entry.deliver
+	}
+	return nil
+}
