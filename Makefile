@@ -1,0 +1,88 @@
+# Everything that developers and CI run. `make` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+GO       ?= go
+NPM      ?= npm
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+IMAGE    ?= chatcluster/chatcluster:$(VERSION)
+# Linters of the pinned version are kept out of go.mod: they need more modules than the product.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 5s
+
+PAGE         := server/web/dist/index.html
+PAGE_SOURCES := $(shell find server/web/src server/web/public server/web/*.json -type f 2>/dev/null)
+
+##@ Try it
+
+.PHONY: demo
+demo: page ## Run two hub servers, an embedded Redis and the page: http://localhost:4200
+	@mkdir -p bin
+	@$(GO) build -ldflags '$(LDFLAGS)' -o bin/demo ./server/cmd/demo
+	@exec bin/demo
+
+##@ Build
+
+.PHONY: build
+build: page ## Build bin/hubserver and bin/demo, the page included
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./server/cmd/hubserver ./server/cmd/demo
+
+.PHONY: page
+page: $(PAGE) ## Build the page into server/web/dist
+
+$(PAGE): $(PAGE_SOURCES)
+	@command -v $(NPM) >/dev/null || { echo "make page: npm is missing: install Node.js 20.19 or later (https://nodejs.org)" >&2; exit 1; }
+	cd server/web && $(NPM) ci --no-audit --no-fund --loglevel=error
+	cd server/web && $(NPM) run --silent build
+	@touch $(PAGE)
+
+.PHONY: image
+image: ## Build the container image $(IMAGE)
+	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+##@ Test
+
+.PHONY: test
+test: page ## Run all tests; what needs something that is absent says so and is skipped
+	$(GO) test ./...
+	cd server/web && $(NPM) test
+	cd server/web && $(NPM) run --silent test:browser
+	cd hack/clients/javascript && $(NPM) ci --no-audit --no-fund --loglevel=error && $(NPM) test
+
+.PHONY: race
+race: ## Run the Go tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME
+	hack/fuzz $(FUZZTIME)
+
+.PHONY: conformance
+conformance: ## Print the protocol rows passed, for this server and for ASP.NET Core
+	$(GO) run ./server/cmd/conformance/report
+
+.PHONY: bench
+bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
+	$(GO) run ./hack/bench compare
+
+##@ Check
+
+.PHONY: lint
+lint: ## Run the linters
+	$(GO) run $(GOLANGCI) run ./...
+
+.PHONY: verify
+verify: ## Fail if generated text or go.mod is out of date
+	hack/verify
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin server/web/node_modules server/web/.angular hack/clients/javascript/node_modules
+	find server/web/dist -mindepth 1 ! -name .gitkeep -delete
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

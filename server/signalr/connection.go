@@ -1,0 +1,220 @@
+package signalr
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+var (
+	errNoEncoding = &namedError{name: "InvalidOperationException", err: errors.New("This message was received from another server that did not have the requested protocol available.")} //nolint:staticcheck // the reference's text
+)
+
+// phase is how far a connection has come.
+type phase uint8
+
+const (
+	phaseHandshake phase = iota
+	// phaseOpening: the handshake is done, the connection is being registered and OnConnected runs.
+	phaseOpening
+	phaseOpen
+	phaseEnded
+)
+
+// connection is one client of a hub on this server.
+type connection struct {
+	hub       *Hub
+	transport *transport.Connection
+	// context ends with the connection.
+	context context.Context
+	cancel  context.CancelCauseFunc
+	inbox   inbox
+	items   Items
+	// calls holds a token for each call that may run at a time, beyond streams.
+	calls   chan struct{}
+	streams streams
+
+	// protocolIndex and user are set by the handshake, before anyone else knows the connection.
+	protocolIndex int
+	user          string
+	handshake     *time.Timer
+
+	// position and groups belong to the index and are guarded by its lock.
+	position int
+	groups   map[string]struct{}
+
+	keepAlive keepAlive
+	sequence  sequence
+
+	// mu guards what follows. No other lock is taken while it is held.
+	mu    sync.Mutex
+	phase phase
+	ended bool
+	cause error
+	// cleanup is set if OnConnected succeeded, so that OnDisconnected is due.
+	cleanup bool
+}
+
+func newConnection(hub *Hub, carrier *transport.Connection) *connection {
+	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient)}
+	c.context, c.cancel = context.WithCancelCause(context.Background())
+	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
+	return c
+}
+
+func (c *connection) id() string { return c.transport.ID() }
+
+func (c *connection) codec() protocol.Protocol { return c.hub.options.Protocols[c.protocolIndex] }
+
+// Receive implements transport.Session.
+func (c *connection) Receive(data []byte) <-chan struct{} {
+	start, room := c.inbox.add(data)
+	if start {
+		c.hub.running.Go(c.dispatch)
+	}
+	return room
+}
+
+// Closed implements transport.Session.
+func (c *connection) Closed(cause error) { c.end(cause) }
+
+// send encodes a message for this client and queues it. Errors of encoding are returned, the client's are not: who sends
+// to a client that is gone has done nothing wrong.
+func (c *connection) send(ctx context.Context, message protocol.Message) error {
+	payload, err := c.hub.payload(c.protocolIndex, message)
+	if err != nil {
+		return err
+	}
+	_ = c.transport.SendWhenRoom(ctx, payload)
+	return nil
+}
+
+// sendMessage queues a message that came from Clients, waiting while the client is behind.
+func (c *connection) sendMessage(ctx context.Context, message backplane.Message) error {
+	payload := c.hub.invocationPayload(c.protocolIndex, message)
+	if payload == nil {
+		return errNoEncoding
+	}
+	err := c.transport.SendWhenRoom(ctx, payload)
+	if errors.Is(err, transport.ErrConnectionClosed) {
+		return nil // as to a client that does not exist
+	}
+	return err
+}
+
+// closeWithError ends the connection because of a fault, and invites the client to connect again.
+func (c *connection) closeWithError(cause error) {
+	text := visibleText(textClosedWithError, cause, c.hub.options.EnableDetailedErrors)
+	c.close(&protocol.Close{Error: text, AllowReconnect: true}, cause, transport.CloseNormal)
+}
+
+// close ends the connection by the server's will: message, or a plain Close if it is nil, is the last that the client gets.
+func (c *connection) close(message *protocol.Close, cause error, code uint16) {
+	if message == nil {
+		message = &protocol.Close{}
+	}
+	payload, err := c.hub.payload(c.protocolIndex, message)
+	if err != nil {
+		c.hub.log.Error("a close message cannot be encoded", "error", err)
+	}
+	c.transport.Finish(payload, code)
+	c.end(cause)
+}
+
+// end is the end of the connection for the application, once; cause is nil if no fault led to it.
+func (c *connection) end(cause error) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.ended, c.cause = true, cause
+	previous := c.phase
+	if previous != phaseOpening {
+		c.phase = phaseEnded
+	}
+	c.mu.Unlock()
+	c.handshake.Stop()
+	c.inbox.close()
+	c.cancel(context.Canceled)
+	if previous == phaseOpen {
+		c.hub.running.Go(c.tearDown)
+	}
+	// A connection that is opening is torn down by open, when OnConnected has returned.
+}
+
+// tearDown runs what follows the end: OnDisconnected if it is due, then the connection is forgotten.
+func (c *connection) tearDown() {
+	c.streams.closeAll()
+	if c.cleanup {
+		c.hub.disconnected(c, c.cause)
+	}
+	c.hub.index.remove(c)
+	c.hub.results.connectionEnded(c)
+}
+
+// advance moves to the next phase. It reports false if the connection has ended.
+func (c *connection) advance(next phase) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		c.phase = phaseEnded
+		return false
+	}
+	c.phase = next
+	return true
+}
+
+func (c *connection) phaseNow() phase {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase
+}
+
+// keepAlive is what the heartbeat looks at.
+type keepAlive struct {
+	// lastPing is when the server last pinged; the heartbeat alone uses it.
+	lastPing time.Time
+	// received is when the client's last message was read, in nanoseconds since 1970; 0 until its first Ping: clients that
+	// never ping are never missed.
+	received atomic.Int64
+	// blocked counts dispatchers that wait for their turn: meanwhile what the client sent is not read, so it is not silent.
+	blocked atomic.Int32
+}
+
+// Heartbeat implements transport.Session.
+func (c *connection) Heartbeat(now time.Time) {
+	if c.phaseNow() != phaseOpen {
+		return
+	}
+	c.acknowledge()
+	if c.transport.Kind() == transport.LongPolling {
+		return // each poll shows that both sides live
+	}
+	if c.keepAlive.lastPing.IsZero() {
+		c.keepAlive.lastPing = now
+	}
+	if now.Sub(c.keepAlive.lastPing) > c.hub.options.KeepAliveInterval {
+		c.keepAlive.lastPing = now
+		if c.transport.Idle() { // a client to which a message is on its way needs no ping
+			c.transport.SendControl(c.hub.pings[c.protocolIndex])
+		}
+	}
+	received := c.keepAlive.received.Load()
+	if received != 0 && c.keepAlive.blocked.Load() == 0 && now.Sub(time.Unix(0, received)) > c.hub.options.ClientTimeoutInterval {
+		c.closeWithError(&namedError{name: "OperationCanceledException", err: ErrClientTimeout})
+	}
+}
+
+// heard notes that the client has sent something.
+func (c *connection) heard(ping bool) {
+	if ping || c.keepAlive.received.Load() != 0 {
+		c.keepAlive.received.Store(time.Now().UnixNano())
+	}
+}

@@ -1,0 +1,141 @@
+package signalr
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// dispatch reads what waits in the inbox and acts on it, until nothing does or until it has a call to run: then another
+// dispatcher goes on reading while this one runs the call.
+func (c *connection) dispatch() {
+	var rest []byte
+	for {
+		data := c.inbox.take(rest)
+		if data == nil {
+			return
+		}
+		var call *invocation
+		rest, call = c.consume(data)
+		if call != nil {
+			if c.inbox.handOver(rest) {
+				c.hub.running.Go(c.dispatch)
+			}
+			c.run(call)
+			return
+		}
+	}
+}
+
+// consume acts on the complete messages of data. It returns what it could not use, and a call to run that it came upon.
+func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
+	if c.phaseNow() == phaseHandshake {
+		var opened bool
+		if data, opened = c.open(data); !opened {
+			return data, nil
+		}
+	}
+	for len(data) > 0 && c.phaseNow() == phaseOpen {
+		message, length, err := c.codec().Decode(data, c.hub.options.MaximumReceiveMessageSize)
+		if err != nil {
+			c.closeWithError(c.readFault(err))
+			return nil, nil
+		}
+		if length == 0 {
+			return data, nil
+		}
+		c.heard(message == protocol.Ping{})
+		call, err = c.act(message)
+		if err != nil {
+			c.closeWithError(err)
+			return nil, nil
+		}
+		data = data[length:]
+		if call != nil {
+			return data, call
+		}
+	}
+	return data, nil
+}
+
+// readFault words an error of decoding as .NET does.
+func (c *connection) readFault(err error) error {
+	if errors.Is(err, protocol.ErrTooLarge) {
+		return invalidData("The maximum message size of %dB was exceeded. The message size can be configured in AddHubOptions.", c.hub.options.MaximumReceiveMessageSize)
+	}
+	var invalid *protocol.InvalidError
+	if errors.As(err, &invalid) {
+		return invalidData("%s", invalid.Detail)
+	}
+	return invalidData("%w", err)
+}
+
+// act does what a message asks for. A call that must take its turn is returned, ready to run. An error ends the connection.
+// Messages of an unknown type, which decode to nil, are skipped.
+func (c *connection) act(message protocol.Message) (*invocation, error) {
+	if message == nil || (isCounted(message.Type()) && !c.sequence.count()) {
+		return nil, nil
+	}
+	switch message := message.(type) {
+	case *protocol.Invocation:
+		return c.invoke(message)
+	case *protocol.StreamItem:
+		c.streams.item(c, message)
+	case *protocol.Completion:
+		return nil, c.complete(message)
+	case *protocol.CancelInvocation:
+		c.streams.cancel(message.ID)
+	case *protocol.Close:
+		c.closedByClient(message)
+	case *protocol.Ack:
+		c.transport.Acknowledge(message.SequenceID)
+	case *protocol.Sequence:
+		return nil, c.sequence.reset(message.SequenceID)
+	}
+	return nil, nil
+}
+
+// closedByClient answers a Close with a Close.
+func (c *connection) closedByClient(message *protocol.Close) {
+	var cause error
+	if message.Error != "" {
+		cause = &HubError{Message: message.Error}
+	}
+	c.close(nil, cause, transport.CloseNormal)
+}
+
+// complete takes the end of a stream that the client sends, or the client's answer to a call of the server.
+func (c *connection) complete(message *protocol.Completion) error {
+	if c.streams.complete(message) {
+		return nil
+	}
+	return c.hub.results.complete(c.id(), c.codec(), message)
+}
+
+// invoke prepares a call. Calls of methods without streams take turns and are returned; all others are started at once.
+func (c *connection) invoke(message *protocol.Invocation) (*invocation, error) {
+	call, err := c.bind(message)
+	if err != nil {
+		c.answer(message.ID, nil, err.Error(), false)
+		return nil, nil
+	}
+	if call.method.stream || len(call.uploads) > 0 {
+		c.hub.running.Go(func() { c.runStreaming(call) })
+		return nil, nil
+	}
+	return call, nil
+}
+
+// answer sends the completion of a call, unless the client did not ask for one.
+func (c *connection) answer(id string, result any, errorText string, hasResult bool) {
+	if id == "" {
+		return
+	}
+	completion := &protocol.Completion{ID: id, Error: errorText, Result: result, HasResult: hasResult && errorText == ""}
+	if err := c.send(c.context, completion); err != nil {
+		c.hub.log.Warn("a result cannot be encoded", "connection", c.id(), "error", err)
+		c.closeWithError(fmt.Errorf("encode a result: %w", err))
+	}
+}

@@ -1,0 +1,97 @@
+package signalr
+
+import (
+	"context"
+	"slices"
+
+	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// open performs the handshake with what the client has sent so far. It returns what follows the handshake, and whether the
+// connection is open; if not, the handshake is incomplete or the connection has been ended.
+func (c *connection) open(data []byte) (rest []byte, opened bool) {
+	request, length, err := protocol.ParseHandshakeRequest(data, c.hub.options.MaximumReceiveMessageSize)
+	if err == nil && length == 0 {
+		return data, false
+	}
+	if !c.advance(phaseOpening) {
+		return nil, false
+	}
+	c.handshake.Stop()
+	if err == nil {
+		err = c.choose(request)
+	}
+	if err != nil {
+		c.refuse(protocol.HandshakeErrorText(err, c.hub.options.EnableDetailedErrors), transport.CloseNormal)
+		return nil, false
+	}
+	return data[length:], c.register() && c.connect()
+}
+
+// choose settles the protocol of the connection.
+func (c *connection) choose(request protocol.HandshakeRequest) error {
+	codec, err := request.Select(c.hub.options.Protocols, c.transport.Kind().Binary())
+	if err != nil {
+		return err
+	}
+	c.protocolIndex = slices.Index(c.hub.options.Protocols, codec)
+	if request.Version < protocol.MaximumVersion {
+		c.transport.DisableStateful() // Ack and Sequence came with version 2
+	}
+	c.user = c.hub.options.UserID(c.transport.Request())
+	return nil
+}
+
+// register makes the connection known, so that no message can be missed from the moment when its client is told that it
+// is connected; what comes before that waits behind the handshake response.
+func (c *connection) register() bool {
+	ctx, cancel := context.WithTimeout(c.context, c.hub.options.HandshakeTimeout)
+	defer cancel()
+	if err := c.hub.index.add(ctx, c); err != nil {
+		c.hub.log.Warn("a connection cannot be registered", "connection", c.id(), "error", err)
+		c.refuse(textNoBackplane, transport.CloseInternalError)
+		return false
+	}
+	c.transport.Start(c.handshakeResponse(""))
+	return true
+}
+
+// connect runs OnConnected and lets the client's calls begin.
+func (c *connection) connect() bool {
+	err := c.hub.connected(c)
+	c.mu.Lock()
+	c.cleanup = err == nil
+	c.mu.Unlock()
+	if c.advance(phaseOpen) {
+		if err == nil {
+			return true
+		}
+		text := visibleText(textClosedWithError, err, c.hub.options.EnableDetailedErrors)
+		c.close(&protocol.Close{Error: text}, err, transport.CloseNormal)
+		return false
+	}
+	c.tearDown()
+	return false
+}
+
+// refuse answers the handshake with an error and ends the connection.
+func (c *connection) refuse(text string, code uint16) {
+	c.transport.Start(c.handshakeResponse(text))
+	c.transport.Finish(nil, code)
+	c.end(nil)
+	c.advance(phaseEnded)
+}
+
+// handshakeResponse travels as the protocol wants it once it is chosen: a binary protocol in a binary message.
+func (c *connection) handshakeResponse(errorText string) *transport.Payload {
+	return transport.NewPayload(protocol.AppendHandshakeResponse(nil, errorText), errorText == "" && c.codec().Binary())
+}
+
+// handshakeTimedOut ends a connection whose client did not complete the handshake in time.
+func (c *connection) handshakeTimedOut() {
+	if !c.advance(phaseOpening) {
+		return
+	}
+	c.refuse(protocol.HandshakeCanceled, transport.CloseNormal)
+}

@@ -1,0 +1,112 @@
+package signalr
+
+import "sync"
+
+// inboxSize is how many bytes may wait to be read before the client has to wait, unless they are one message.
+const inboxSize = 64 * 1024
+
+// inbox holds what a client sent until it is dispatched. One dispatcher at a time reads it. It starts when bytes come, and
+// when it runs a call it hands the rest to another first, so that what follows a long call is still read.
+type inbox struct {
+	// mu guards everything. Nothing is called while it is held.
+	mu      sync.Mutex
+	data    []byte
+	running bool
+	closed  bool
+	// renewed is set when the bytes that a dispatcher has taken shall not be given back: the client sends them again.
+	renewed bool
+	// room is closed when there is room again, nil while nobody waits.
+	room chan struct{}
+}
+
+// add appends what came. It tells whether a dispatcher has to be started, and what to wait for before adding more.
+func (b *inbox) add(data []byte) (start bool, room <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false, nil
+	}
+	b.data = append(b.data, data...)
+	if !b.running {
+		b.running = true
+		return true, nil
+	}
+	if len(b.data) <= inboxSize {
+		return false, nil
+	}
+	if b.room == nil {
+		b.room = make(chan struct{})
+	}
+	return false, b.room
+}
+
+// take gives the dispatcher everything that is there. It returns nil, and the dispatcher must end, if that is no more
+// than rest, the incomplete message that the dispatcher could not use.
+func (b *inbox) take(rest []byte) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.giveBack(rest) || b.closed {
+		b.running = false
+		b.releaseRoom()
+		return nil
+	}
+	data := b.data
+	b.data = nil
+	b.releaseRoom()
+	return data
+}
+
+// handOver ends a dispatcher before it runs a call. It tells whether another one has work to do.
+func (b *inbox) handOver(rest []byte) (start bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.giveBack(rest)
+	b.running = len(b.data) > 0 && !b.closed
+	if !b.running {
+		b.releaseRoom()
+	}
+	return b.running
+}
+
+// giveBack puts rest before what came since. It tells whether nothing did.
+func (b *inbox) giveBack(rest []byte) (nothingNew bool) {
+	if b.renewed {
+		b.renewed = false
+		rest = nil
+	}
+	if len(b.data) == 0 {
+		b.data = rest
+		if len(rest) == 0 {
+			b.data = nil // lets the buffer go: idle connections shall be small
+		}
+		return true
+	}
+	if len(rest) > 0 {
+		b.data = append(append(make([]byte, 0, len(rest)+len(b.data)), rest...), b.data...)
+	}
+	return false
+}
+
+// renew drops what has not been dispatched: a reconnecting client sends it again.
+func (b *inbox) renew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.data = nil
+	b.renewed = b.running
+	b.releaseRoom()
+}
+
+// close drops everything for good.
+func (b *inbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed, b.data = true, nil
+	b.releaseRoom()
+}
+
+func (b *inbox) releaseRoom() {
+	if b.room != nil {
+		close(b.room)
+		b.room = nil
+	}
+}

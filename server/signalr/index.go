@@ -1,0 +1,222 @@
+package signalr
+
+import (
+	"context"
+	"sync"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+)
+
+// index knows the connections of a hub on this server, by id, group and user, and keeps the backplane subscribed to what
+// they want to hear: to a group or user from the first local member to the last.
+type index struct {
+	carrier backplane.Hub
+	// turns makes those wait for each other who change the members of the same group or user: whether there is a
+	// subscription must not change between looking and acting. A turn is held over the round trip to the backplane; it is
+	// taken before mu.
+	turns turns
+
+	// mu guards what follows, and connection.groups.
+	mu          sync.RWMutex
+	connections map[string]*connection
+	// everyone holds the same connections, for fast walks; connection.position is their place in it.
+	everyone []*connection
+	members  map[backplane.Target]map[*connection]struct{}
+}
+
+func newIndex() *index {
+	return &index{connections: make(map[string]*connection), members: make(map[backplane.Target]map[*connection]struct{})}
+}
+
+// add enters a connection once the backplane delivers what is sent to it.
+func (x *index) add(ctx context.Context, c *connection) error {
+	targets := []backplane.Target{{Scope: backplane.ScopeConnection, Name: c.id()}}
+	user := userOf(c)
+	if c.user != "" {
+		defer x.turns.take(user)()
+		if !x.hasMembers(user) {
+			targets = append(targets, user)
+		}
+	}
+	if err := x.carrier.Subscribe(ctx, targets...); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.connections[c.id()] = c
+	c.position = len(x.everyone)
+	x.everyone = append(x.everyone, c)
+	if c.user != "" {
+		x.enter(user, c)
+	}
+	return nil
+}
+
+// remove takes a connection out of everything.
+func (x *index) remove(c *connection) {
+	x.mu.Lock()
+	if x.connections[c.id()] != c {
+		x.mu.Unlock()
+		return
+	}
+	delete(x.connections, c.id())
+	last := len(x.everyone) - 1
+	x.everyone[c.position] = x.everyone[last]
+	x.everyone[c.position].position = c.position
+	x.everyone[last] = nil
+	x.everyone = x.everyone[:last]
+	groups := c.groups
+	c.groups = nil
+	x.mu.Unlock()
+
+	x.carrier.Unsubscribe(backplane.Target{Scope: backplane.ScopeConnection, Name: c.id()})
+	if c.user != "" {
+		x.leave(userOf(c), c)
+	}
+	for group := range groups {
+		x.leave(backplane.Target{Scope: backplane.ScopeGroup, Name: group}, c)
+	}
+}
+
+// join makes a connection a member of a group; local tells whether the connection is here.
+func (x *index) join(ctx context.Context, connectionID, group string) (local bool, err error) {
+	c := x.find(connectionID)
+	if c == nil {
+		return false, nil
+	}
+	target := backplane.Target{Scope: backplane.ScopeGroup, Name: group}
+	defer x.turns.take(target)()
+	if !x.hasMembers(target) {
+		if err := x.carrier.Subscribe(ctx, target); err != nil {
+			return true, err
+		}
+	}
+	x.mu.Lock()
+	stays := x.connections[connectionID] == c
+	if stays {
+		if c.groups == nil {
+			c.groups = make(map[string]struct{})
+		}
+		c.groups[group] = struct{}{}
+		x.enter(target, c)
+	}
+	empty := len(x.members[target]) == 0
+	x.mu.Unlock()
+	if empty { // the connection ended meanwhile
+		x.carrier.Unsubscribe(target)
+	}
+	return stays, nil
+}
+
+// part takes a connection out of a group; local tells whether the connection is here.
+func (x *index) part(connectionID, group string) (local bool) {
+	c := x.find(connectionID)
+	if c == nil {
+		return false
+	}
+	x.leave(backplane.Target{Scope: backplane.ScopeGroup, Name: group}, c)
+	return true
+}
+
+func (x *index) find(connectionID string) *connection {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.connections[connectionID]
+}
+
+func (x *index) snapshot() []*connection {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return append([]*connection(nil), x.everyone...)
+}
+
+// each calls visit for the local connections of target. The index is locked meanwhile: visit must not block.
+func (x *index) each(target backplane.Target, visit func(*connection)) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	switch target.Scope {
+	case backplane.ScopeAll:
+		for _, c := range x.everyone {
+			visit(c)
+		}
+	case backplane.ScopeConnection:
+		if c := x.connections[target.Name]; c != nil {
+			visit(c)
+		}
+	default:
+		for c := range x.members[target] {
+			visit(c)
+		}
+	}
+}
+
+func (x *index) hasMembers(target backplane.Target) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.members[target]) > 0
+}
+
+// enter adds a member; mu is held.
+func (x *index) enter(target backplane.Target, c *connection) {
+	if x.members[target] == nil {
+		x.members[target] = make(map[*connection]struct{})
+	}
+	x.members[target][c] = struct{}{}
+}
+
+func (x *index) leave(target backplane.Target, c *connection) {
+	defer x.turns.take(target)()
+	x.mu.Lock()
+	_, was := x.members[target][c]
+	delete(x.members[target], c)
+	if target.Scope == backplane.ScopeGroup {
+		delete(c.groups, target.Name)
+	}
+	empty := was && len(x.members[target]) == 0
+	if empty {
+		delete(x.members, target)
+	}
+	x.mu.Unlock()
+	if empty {
+		x.carrier.Unsubscribe(target)
+	}
+}
+
+func userOf(c *connection) backplane.Target {
+	return backplane.Target{Scope: backplane.ScopeUser, Name: c.user}
+}
+
+// turns is a lock for each target that is in use.
+type turns struct {
+	mu    sync.Mutex
+	queue map[backplane.Target]*turn
+}
+
+type turn struct {
+	sync.Mutex
+	waiting int
+}
+
+// take waits for the turn of target and returns what ends it.
+func (t *turns) take(target backplane.Target) (end func()) {
+	t.mu.Lock()
+	if t.queue == nil {
+		t.queue = make(map[backplane.Target]*turn)
+	}
+	mine := t.queue[target]
+	if mine == nil {
+		mine = &turn{}
+		t.queue[target] = mine
+	}
+	mine.waiting++
+	t.mu.Unlock()
+	mine.Lock()
+	return func() {
+		mine.Unlock()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if mine.waiting--; mine.waiting == 0 {
+			delete(t.queue, target)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package signalr
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// ServerOptions are the settings of a server. The zero value is a server that stands alone.
+type ServerOptions struct {
+	// Backplane joins the server with others. Default: a memory backplane, one server alone.
+	Backplane backplane.Backplane
+	// Keys prove connection tokens. Servers behind one address must share them, so that a client may negotiate with one
+	// and connect to another. Default: a random key, one server alone.
+	Keys *cluster.Keys
+	// Logger gets what operators should know. Message contents are never logged. Default: nothing is logged.
+	Logger *slog.Logger
+	// Observer is told what happens, for metrics. Default: nobody.
+	Observer Observer
+	// DisconnectTimeout is how long a connection may be without a transport: after negotiation, between polls, between two
+	// sockets of stateful reconnect. Default 15 s.
+	DisconnectTimeout time.Duration
+}
+
+// Observer is told what happens in a server. Its methods are called on the hot path, concurrently.
+type Observer interface {
+	transport.Observer
+	// Invoked is called when a hub method has returned.
+	Invoked(hub, method string, took time.Duration, failed bool)
+}
+
+// HubOptions are the settings of a hub. A zero value means the default, which is that of ASP.NET Core's HubOptions.
+type HubOptions struct {
+	// HandshakeTimeout is how long a client may take for the handshake. Default 15 s.
+	HandshakeTimeout time.Duration
+	// KeepAliveInterval is how often the server pings a client. Default 15 s.
+	KeepAliveInterval time.Duration
+	// ClientTimeoutInterval is how long a client that pings may be silent. Default 30 s.
+	ClientTimeoutInterval time.Duration
+	// MaximumReceiveMessageSize bounds one hub message of a client in bytes, framing included. Default 32 KiB; negative:
+	// unlimited.
+	MaximumReceiveMessageSize int
+	// EnableDetailedErrors shows clients the text of all errors. Default false.
+	EnableDetailedErrors bool
+	// MaximumParallelInvocationsPerClient is how many calls of one client run at a time. Default 1.
+	MaximumParallelInvocationsPerClient int
+	// StreamBufferCapacity is how many items of a client's stream wait for the hub method before the client has to. Default 10.
+	StreamBufferCapacity int
+	// Protocols are the hub protocols that clients may choose. Default: JSON and MessagePack.
+	Protocols []protocol.Protocol
+	// UserID names the user of a connection for Clients.User, "" for none. It is asked once, at the handshake.
+	// Default: nobody has a name.
+	UserID func(request *Request) string
+	// Filters wrap every call, connect and disconnect of the hub; the first is the outermost.
+	Filters []Filter
+	// Authorize decides whether the caller may call a method. Default: everyone may call every method.
+	Authorize func(ctx *Context, method string) bool
+}
+
+// Request is what is known of the HTTP request that made a connection.
+type Request = transport.Request
+
+// EndpointOptions are the settings of a hub's transports at one path.
+type EndpointOptions = transport.EndpointOptions
+
+func (o *HubOptions) setDefaults() {
+	setDefault(&o.HandshakeTimeout, 15*time.Second)
+	setDefault(&o.KeepAliveInterval, 15*time.Second)
+	setDefault(&o.ClientTimeoutInterval, 30*time.Second)
+	setDefault(&o.MaximumReceiveMessageSize, 32*1024)
+	setDefault(&o.MaximumParallelInvocationsPerClient, 1)
+	setDefault(&o.StreamBufferCapacity, 10)
+	if o.MaximumReceiveMessageSize < 0 {
+		o.MaximumReceiveMessageSize = 0 // what the protocols take for no limit
+	}
+	if len(o.Protocols) == 0 {
+		o.Protocols = []protocol.Protocol{protocol.JSON{}}
+	}
+	if o.UserID == nil {
+		o.UserID = func(*Request) string { return "" }
+	}
+}
+
+func setDefault[T comparable](value *T, standard T) {
+	var zero T
+	if *value == zero {
+		*value = standard
+	}
+}
+
+type noObserver struct{}
+
+func (noObserver) ConnectionStarted(transport.Kind)                     {}
+func (noObserver) ConnectionEnded(transport.Kind, time.Duration, error) {}
+func (noObserver) Sent(transport.Kind, int, int)                        {}
+func (noObserver) Received(transport.Kind, int)                         {}
+func (noObserver) Invoked(string, string, time.Duration, bool)          {}

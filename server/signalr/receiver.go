@@ -1,0 +1,103 @@
+package signalr
+
+import (
+	"context"
+	"slices"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// receiver is the hub as its backplane sees it.
+type receiver Hub
+
+// AddToGroup implements backplane.Receiver.
+func (h *receiver) AddToGroup(ctx context.Context, connectionID, group string) (bool, error) {
+	return h.index.join(ctx, connectionID, group)
+}
+
+// RemoveFromGroup implements backplane.Receiver.
+func (h *receiver) RemoveFromGroup(_ context.Context, connectionID, group string) (bool, error) {
+	return h.index.part(connectionID, group), nil
+}
+
+// Complete implements backplane.Receiver.
+func (h *receiver) Complete(protocolName string, frame []byte) {
+	codec := protocol.Find(protocolName, h.options.Protocols)
+	if codec == nil {
+		h.log.Warn("a client result came in a protocol that is not spoken here", "protocol", protocolName)
+		return
+	}
+	message, _, err := codec.Decode(frame, 0)
+	completion, ok := message.(*protocol.Completion)
+	if err != nil || !ok {
+		h.log.Warn("a client result from another server cannot be read", "protocol", protocolName, "error", err)
+		return
+	}
+	if err := h.results.complete("", codec, completion); err != nil {
+		h.log.Warn("another server answered for a client of this one", "error", err)
+	}
+}
+
+// Deliver implements backplane.Receiver: it hands one encoded message, shared by all, to every local client of target.
+func (h *receiver) Deliver(target backplane.Target, message backplane.Message) {
+	hub := (*Hub)(h)
+	delivery := delivery{hub: hub, message: message}
+	h.index.each(target, func(c *connection) {
+		if !slices.Contains(message.Excluded, c.id()) {
+			delivery.to(c)
+		}
+	})
+	delivery.endStrangers()
+}
+
+// delivery is one message on its way to local clients.
+type delivery struct {
+	hub     *Hub
+	message backplane.Message
+	// payloads are the message for each protocol of the hub, made when the first client needs it.
+	payloads [maximumProtocols]*transport.Payload
+	// strangers are clients whose protocol the message does not have.
+	strangers []*connection
+}
+
+// maximumProtocols is how many protocols a hub can have.
+const maximumProtocols = 4
+
+// to queues the message for one client. It does not block.
+func (d *delivery) to(c *connection) {
+	payload := d.payloads[c.protocolIndex]
+	if payload == nil {
+		payload = d.hub.invocationPayload(c.protocolIndex, d.message)
+		d.payloads[c.protocolIndex] = payload
+	}
+	if payload == nil {
+		d.strangers = append(d.strangers, c)
+		return
+	}
+	if d.message.InvocationID != "" {
+		d.hub.forwardedResult(d.message.InvocationID, d.message.ReturnTo, c)
+	}
+	_ = c.transport.Send(payload) // a client that cannot take it is ended by Send; others do not care
+}
+
+// endStrangers ends the connections whose protocol is missing, with an invitation to reconnect: a message lost silently
+// would be worse. A server that publishes without a protocol that clients of its peers speak is misconfigured.
+func (d *delivery) endStrangers() {
+	for _, c := range d.strangers {
+		d.hub.log.Warn("another server sent a message without the protocol of a client here; the client is disconnected",
+			"connection", c.id(), "protocol", c.codec().Name())
+		c.closeWithError(errNoEncoding)
+	}
+}
+
+func (h *Hub) invocationPayload(protocolIndex int, message backplane.Message) *transport.Payload {
+	codec := h.options.Protocols[protocolIndex]
+	for _, encoding := range message.Encodings {
+		if encoding.Protocol == codec.Name() {
+			return transport.NewPayload(encoding.Frame, codec.Binary())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package signalr_test
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// stall connects a client that completes the handshake and then never reads again.
+func stall(t *testing.T, address string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+	request := "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	handshake := `{"protocol":"json","version":1}` + "\x1e"
+	frame := append([]byte{0x81, 0x80 | byte(len(handshake)), 0, 0, 0, 0}, handshake...)
+	if _, err := conn.Write(append([]byte(request), frame...)); err != nil {
+		t.Fatal(err)
+	}
+	reader := bufio.NewReaderSize(conn, 16)
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("upgrade: %v %v", response, err)
+	}
+	if _, err := reader.ReadString(0x1e); err != nil {
+		t.Fatalf("handshake: %v", err)
+	}
+}
+
+func TestAClientThatStopsReadingIsDroppedAndDelaysNobody(t *testing.T) {
+	implementation := &testHub{gone: make(chan error, 2)}
+	hub, address := startHub(t, implementation, signalr.HubOptions{}, signalr.EndpointOptions{TransportSendTimeout: time.Minute})
+	stall(t, address)
+	attentive := connect(t, address)
+	text := strings.Repeat("x", 64*1024)
+	for dropped := false; !dropped; {
+		started := time.Now()
+		if err := hub.Clients().All().Send(t.Context(), "Receive", text); err != nil {
+			t.Fatal(err)
+		}
+		attentive.expect(`{"type":1,"target":"Receive","arguments":["` + text + `"]}`)
+		if took := time.Since(started); took > 5*time.Second {
+			t.Fatalf("a delivery took %v beside a client that does not read", took)
+		}
+		select {
+		case cause := <-implementation.gone:
+			if !errors.Is(cause, transport.ErrSlowClient) {
+				t.Errorf("dropped with %v, want ErrSlowClient", cause)
+			}
+			dropped = true
+		default:
+		}
+	}
+}
+
+func TestAWriteThatIsStuckEndsTheConnection(t *testing.T) {
+	implementation := &testHub{gone: make(chan error, 1)}
+	hub, address := startHub(t, implementation, signalr.HubOptions{}, signalr.EndpointOptions{
+		TransportSendTimeout: 100 * time.Millisecond, OutboundBufferSize: 1 << 30,
+	})
+	stall(t, address)
+	text := strings.Repeat("x", 1<<20)
+	for range 16 { // more than the socket's buffers hold
+		if err := hub.Clients().All().Send(t.Context(), "Receive", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case cause := <-implementation.gone:
+		if !errors.Is(cause, transport.ErrSlowClient) {
+			t.Errorf("ended with %v, want ErrSlowClient", cause)
+		}
+	case <-time.After(patience):
+		t.Fatal("the connection is still there")
+	}
+}

@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// EndpointOptions are the settings of one endpoint. A zero value means the default, which is that of ASP.NET Core
+// where it has the setting.
+type EndpointOptions struct {
+	// Transports are offered to clients. Default All; None offers nothing.
+	Transports Kind
+	// MinimumProtocolVersion is the lowest version of the negotiation that is served. Default 0.
+	MinimumProtocolVersion int
+	// AllowStatefulReconnects grants stateful reconnect to the clients that ask for it. Default false.
+	AllowStatefulReconnects bool
+	// TransportSendTimeout is how long one write may take before the connection is dropped. Default 10 s.
+	TransportSendTimeout time.Duration
+	// CloseTimeout is how long a WebSocket waits for the client's close frame after its own. Default 5 s.
+	CloseTimeout time.Duration
+	// PollTimeout is how long a poll waits for something to send. Default 90 s.
+	PollTimeout time.Duration
+	// TransportMaxBufferSize is how many bytes may wait for a client before senders that can wait do. Default 64 KiB.
+	TransportMaxBufferSize int
+	// OutboundBufferSize is how many bytes may wait for a client at all: one that falls further behind loses its
+	// connection. Default 1 MiB.
+	OutboundBufferSize int
+	// StatefulReconnectBufferSize is how many bytes are sent without the client's acknowledgement when stateful
+	// reconnect is on. Default 100,000.
+	StatefulReconnectBufferSize int
+	// AllowOrigin decides whether a browser page of that origin may open a WebSocket. Default: only pages of the
+	// endpoint's own host.
+	AllowOrigin func(r *http.Request, origin string) bool
+	// Authenticate looks at every request of the endpoint. It returns the user, kept with the connection, or answers the
+	// request itself and returns false. Default: everybody may.
+	Authenticate func(w http.ResponseWriter, r *http.Request) (user any, ok bool)
+}
+
+func (o *EndpointOptions) setDefaults() {
+	setDefault(&o.Transports, All)
+	setDefault(&o.TransportSendTimeout, 10*time.Second)
+	setDefault(&o.CloseTimeout, 5*time.Second)
+	setDefault(&o.PollTimeout, 90*time.Second)
+	setDefault(&o.TransportMaxBufferSize, 64*1024)
+	setDefault(&o.OutboundBufferSize, 1024*1024)
+	setDefault(&o.StatefulReconnectBufferSize, 100_000)
+}
+
+func setDefault[T comparable](value *T, standard T) {
+	var zero T
+	if *value == zero {
+		*value = standard
+	}
+}
+
+func (o *EndpointOptions) outboxLimits(stateful bool) outboxLimits {
+	limits := outboxLimits{total: o.OutboundBufferSize, pause: o.TransportMaxBufferSize, unacknowledged: o.StatefulReconnectBufferSize}
+	if stateful {
+		limits.pause = o.StatefulReconnectBufferSize
+	}
+	return limits
+}
+
+// Endpoint serves one hub at one path: the path itself and path + "/negotiate".
+type Endpoint struct {
+	manager     *Manager
+	hub         string
+	application Application
+	options     EndpointOptions
+}
+
+// NewEndpoint returns an endpoint of the hub with that name, whose tokens are of no use for other hubs.
+func (m *Manager) NewEndpoint(hub string, application Application, options EndpointOptions) *Endpoint {
+	options.setDefaults()
+	return &Endpoint{manager: m, hub: hub, application: application, options: options}
+}
+
+// ServeHTTP answers all requests of the endpoint's connections, as section "Transports" of TransportProtocols.md says.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	user, ok := e.authenticate(w, r)
+	if !ok {
+		return
+	}
+	query := r.URL.Query()
+	exchange := &exchange{endpoint: e, writer: w, request: r, query: query, user: user}
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/negotiate"):
+		exchange.negotiate()
+	case r.Method == http.MethodGet && accepts(r, "text/event-stream"):
+		exchange.serveEvents()
+	case r.Method == http.MethodGet && isWebSocketUpgrade(r):
+		exchange.serveWebSocket()
+	case r.Method == http.MethodGet:
+		exchange.servePoll()
+	case r.Method == http.MethodPost:
+		exchange.servePost()
+	case r.Method == http.MethodDelete:
+		exchange.serveDelete()
+	default:
+		exchange.respond(http.StatusMethodNotAllowed, "")
+	}
+}
+
+func (e *Endpoint) authenticate(w http.ResponseWriter, r *http.Request) (any, bool) {
+	if e.options.Authenticate == nil {
+		return nil, true
+	}
+	return e.options.Authenticate(w, r)
+}
+
+// exchange is one HTTP request of an endpoint and its response.
+type exchange struct {
+	endpoint *Endpoint
+	writer   http.ResponseWriter
+	request  *http.Request
+	query    url.Values
+	user     any
+}
+
+// The bodies with which requests are refused, as ASP.NET Core words them.
+const (
+	bodyIDRequired      = "Connection ID required"
+	bodyUnknownID       = "No Connection with that ID"
+	bodyOtherTransport  = "Cannot change transports mid-connection"
+	bodyNoPost          = "POST requests are not allowed for WebSocket connections."
+	bodyNoDelete        = "Cannot terminate this connection using the DELETE endpoint."
+	bodyNotSupportedEnd = " transport not supported by this end point type"
+)
+
+// respond answers with a short text.
+func (x *exchange) respond(status int, body string) {
+	x.writer.Header().Set("Content-Type", "text/plain")
+	x.writer.WriteHeader(status)
+	_, _ = io.WriteString(x.writer, body)
+}
+
+// connection finds the connection that the query names, or answers the request and returns nil.
+func (x *exchange) connection() *Connection {
+	token, ok := queryValue(x.query, "id")
+	if !ok || token == "" {
+		x.respond(http.StatusBadRequest, bodyIDRequired)
+		return nil
+	}
+	connection := x.endpoint.manager.find(x.endpoint, token, newRequest(x.request, x.user))
+	if connection == nil {
+		x.respond(http.StatusNotFound, bodyUnknownID)
+	}
+	return connection
+}
+
+// bind makes kind the connection's transport, or answers the request and returns false.
+func (x *exchange) bind(connection *Connection, kind Kind) bool {
+	if !x.endpoint.options.Transports.Has(kind) {
+		x.respond(http.StatusNotFound, kind.String()+bodyNotSupportedEnd)
+		return false
+	}
+	connection.mu.Lock()
+	free := connection.kind == 0
+	same := connection.kind == kind
+	if free {
+		connection.kind = kind
+		connection.started = time.Now()
+	}
+	connection.mu.Unlock()
+	if free {
+		if kind != WebSockets {
+			connection.DisableStateful()
+		}
+		x.endpoint.manager.options.Observer.ConnectionStarted(kind)
+	}
+	if !free && !same {
+		x.respond(http.StatusBadRequest, bodyOtherTransport)
+	}
+	return free || same
+}
+
+func accepts(r *http.Request, mediaType string) bool {
+	for _, value := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(value, ",") {
+			if parsed, _, err := mime.ParseMediaType(part); err == nil && parsed == mediaType {
+				return true
+			}
+		}
+	}
+	return false
+}

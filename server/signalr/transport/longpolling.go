@@ -1,0 +1,166 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+// poll is one long-polling request that waits for something to send.
+type poll struct {
+	requestSink
+}
+
+func (x *exchange) servePoll() {
+	x.setNoCache()
+	connection := x.connection()
+	if connection == nil {
+		return
+	}
+	first := connection.Kind() == 0
+	if !x.bind(connection, LongPolling) {
+		return
+	}
+	pending := &poll{newRequestSink()}
+	if !connection.attach(pending, newRequest(x.request, x.user)) {
+		x.respond(http.StatusNotFound, "")
+		return
+	}
+	if first {
+		// The first poll only opens the connection: the client waits for its end before it sends the handshake.
+		x.respondPoll(nil)
+		connection.detach(pending, true, nil)
+		return
+	}
+	x.await(connection, pending)
+}
+
+// await answers the poll with what comes first: messages, the end of the connection, a newer poll or the timeout.
+func (x *exchange) await(connection *Connection, pending *poll) {
+	if connection.outbox.exhausted() {
+		x.respond(http.StatusNoContent, "")
+		connection.detach(pending, false, nil)
+		return
+	}
+	timeout := time.NewTimer(connection.options.PollTimeout)
+	defer timeout.Stop()
+	for {
+		select {
+		case <-pending.woken:
+		case <-pending.aborted: // by a newer poll, or by the end of the connection
+			x.respond(http.StatusNoContent, "")
+			connection.detach(pending, true, nil)
+			return
+		case <-timeout.C:
+			x.respond(http.StatusOK, "")
+			connection.detach(pending, true, nil)
+			return
+		case <-x.request.Context().Done():
+			connection.detach(pending, true, nil)
+			return
+		}
+		if x.answer(connection, pending) {
+			return
+		}
+	}
+}
+
+// answer sends everything that waits. It reports false if there was nothing.
+func (x *exchange) answer(connection *Connection, pending *poll) bool {
+	var next batch
+	var body []byte
+	last := false
+	for !last && connection.outbox.take(pending, &next) {
+		for _, payload := range next.messages {
+			body = append(body, payload.Message()...)
+		}
+		last = next.last
+		connection.manager.options.Observer.Sent(LongPolling, len(next.messages), next.bytes)
+	}
+	switch {
+	case len(body) > 0:
+		err := x.respondPoll(body)
+		connection.detach(pending, err == nil, err)
+	case last:
+		x.respond(http.StatusNoContent, "")
+		connection.detach(pending, false, nil)
+	default:
+		return false
+	}
+	return true
+}
+
+func (x *exchange) respondPoll(body []byte) error {
+	header := x.writer.Header()
+	header.Set("Content-Type", "application/octet-stream")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	_ = http.NewResponseController(x.writer).SetWriteDeadline(time.Now().Add(x.endpoint.options.TransportSendTimeout))
+	if _, err := x.writer.Write(body); err != nil {
+		return slowOrGone(err)
+	}
+	return nil
+}
+
+func (x *exchange) setNoCache() {
+	header := x.writer.Header()
+	header.Set("Cache-Control", "no-cache, no-store")
+	header.Set("Pragma", "no-cache")
+	header.Set("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+// servePost takes what a client of server-sent events or long polling sends. It is answered when the bytes are queued.
+func (x *exchange) servePost() {
+	connection := x.connection()
+	if connection == nil {
+		return
+	}
+	if connection.Kind() == WebSockets {
+		x.respond(http.StatusMethodNotAllowed, bodyNoPost)
+		return
+	}
+	connection.posting.Lock() // the bytes of two requests must not mix
+	defer connection.posting.Unlock()
+	chunk := chunks.Get().(*[4096]byte)
+	defer chunks.Put(chunk)
+	for {
+		n, err := x.request.Body.Read(chunk[:])
+		if n > 0 && !connection.receive(nil, chunk[:n]) {
+			x.respond(http.StatusNotFound, "")
+			return
+		}
+		if errors.Is(err, io.EOF) {
+			x.respond(http.StatusOK, "")
+			return
+		}
+		if err != nil {
+			x.respond(http.StatusBadRequest, "")
+			return
+		}
+	}
+}
+
+// serveDelete ends a long-polling connection.
+func (x *exchange) serveDelete() {
+	connection := x.connection()
+	if connection == nil {
+		return
+	}
+	if connection.Kind() != LongPolling {
+		x.respond(http.StatusBadRequest, bodyNoDelete)
+		return
+	}
+	x.respond(http.StatusAccepted, "")
+	connection.Abort(nil)
+}
+
+// slowOrGone words the error of a write that failed: a client that does not read is told from one that left.
+func slowOrGone(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return ErrSlowClient
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ManagerOptions are the settings that all connections of a server share. A zero duration means the default.
+type ManagerOptions struct {
+	// DisconnectTimeout is how long a negotiated connection may stay away before its first request, between two polls,
+	// or between two sockets with stateful reconnect. Default 15 s.
+	DisconnectTimeout time.Duration
+	// Tokens makes and checks connection tokens. Required.
+	Tokens Tokens
+	// Logger gets what is worth knowing about connections. Default: nothing is logged.
+	Logger *slog.Logger
+	// Observer is told about connections and bytes, for metrics. Default: nobody.
+	Observer Observer
+}
+
+// Observer is told what happens on the transports. Its methods are called on the hot path, concurrently.
+type Observer interface {
+	// ConnectionStarted is called when a connection is bound to its transport.
+	ConnectionStarted(kind Kind)
+	// ConnectionEnded is called once for each of those; cause as for Session.Closed.
+	ConnectionEnded(kind Kind, lasted time.Duration, cause error)
+	// Sent and Received count the bytes of hub messages.
+	Sent(kind Kind, messages, bytes int)
+	Received(kind Kind, bytes int)
+}
+
+// Manager owns the connections of one server: their table, their heartbeat and their goroutines.
+type Manager struct {
+	options  ManagerOptions
+	flushers []*flusher
+	next     atomic.Uint32
+	stop     context.CancelFunc
+	// loops are the heartbeat and the flushers, sockets the goroutines of single connections.
+	loops, sockets sync.WaitGroup
+
+	// mu guards what follows. It is never held while a connection's lock is taken.
+	mu          sync.Mutex
+	connections map[string]*Connection
+	// ended are the tokens of ended connections until they would have expired: a token is used once.
+	ended  map[string]time.Time
+	closed bool
+}
+
+// NewManager starts a manager; Close ends it.
+func NewManager(options ManagerOptions) *Manager {
+	if options.DisconnectTimeout == 0 {
+		options.DisconnectTimeout = 15 * time.Second
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Observer == nil {
+		options.Observer = noObserver{}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m := &Manager{options: options, stop: stop, connections: make(map[string]*Connection), ended: make(map[string]time.Time)}
+	for range runtime.GOMAXPROCS(0) {
+		f := newFlusher()
+		m.flushers = append(m.flushers, f)
+		m.loops.Go(func() { f.run(ctx) })
+	}
+	m.loops.Go(func() { m.beat(ctx) })
+	return m
+}
+
+// Connections is the number of connections now.
+func (m *Manager) Connections() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.connections)
+}
+
+// Close cuts all connections and waits for everything that the manager started. Sessions that want a better end have
+// finished their connections before.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	for _, connection := range m.snapshot() {
+		connection.Abort(nil)
+	}
+	m.sockets.Wait()
+	m.stop()
+	m.loops.Wait()
+}
+
+// beat is the one timer of all connections.
+func (m *Manager) beat(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, connection := range m.snapshot() {
+				connection.heartbeat(now)
+			}
+			m.forgetEnded(now)
+		}
+	}
+}
+
+func (m *Manager) snapshot() []*Connection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]*Connection, 0, len(m.connections))
+	for _, connection := range m.connections {
+		all = append(all, connection)
+	}
+	return all
+}
+
+func (m *Manager) forgetEnded(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for token, until := range m.ended {
+		if now.After(until) {
+			delete(m.ended, token)
+		}
+	}
+}
+
+// find returns the connection of a token, a new one if the token is a fresh and true one that nobody has used yet, or
+// nil. Only the first request of a negotiated connection makes one, so negotiation needs no memory.
+func (m *Manager) find(endpoint *Endpoint, token string, request *Request) *Connection {
+	m.mu.Lock()
+	connection, known := m.connections[token]
+	_, ended := m.ended[token]
+	m.mu.Unlock()
+	if known || ended {
+		return connection
+	}
+	claims, ok := m.options.Tokens.Verify(endpoint.hub, token, time.Now())
+	if !ok || time.Since(claims.IssuedAt) > m.options.DisconnectTimeout {
+		return nil
+	}
+	id := claims.ConnectionID
+	if claims.Version == 0 {
+		id = token
+	}
+	return m.add(endpoint, id, token, claims.Stateful, request)
+}
+
+// add enters a connection into the table, unless a concurrent request with the same token was faster: then it returns
+// that one. It returns nil when the manager is closed or the token has been used up.
+func (m *Manager) add(endpoint *Endpoint, id, token string, stateful bool, request *Request) *Connection {
+	connection := &Connection{
+		manager: m, options: &endpoint.options, id: id, token: token,
+		stateful: stateful, idleSince: time.Now(), closeCode: CloseNormal,
+	}
+	connection.request.Store(request)
+	connection.outbox.corked = true
+	connection.outbox.keep = stateful
+	connection.outbox.limits = endpoint.options.outboxLimits(stateful)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if existing, ok := m.connections[token]; ok {
+		return existing
+	}
+	if _, ended := m.ended[token]; ended || m.closed {
+		return nil
+	}
+	connection.session = endpoint.application.Connect(connection)
+	m.connections[token] = connection
+	return connection
+}
+
+// remove takes an ended connection out of the table. Its token stays known until it cannot be used any more.
+func (m *Manager) remove(connection *Connection) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.connections, connection.token)
+	if connection.token != connection.id || len(connection.token) > idLength { // one that skipped negotiation has no token
+		m.ended[connection.token] = time.Now().Add(m.options.DisconnectTimeout)
+	}
+}
+
+// spawn runs a connection's goroutine, which Close waits for.
+func (m *Manager) spawn(run func()) { m.sockets.Go(run) }
+
+func (m *Manager) flusher() *flusher {
+	return m.flushers[int(m.next.Add(1))%len(m.flushers)]
+}
+
+// idLength is the length of what newID returns.
+const idLength = 22
+
+// newID returns a connection id: 16 random bytes as 22 characters, as ASP.NET Core makes them.
+func newID() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it never fails: see crypto/rand
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
+type noObserver struct{}
+
+func (noObserver) ConnectionStarted(Kind)                     {}
+func (noObserver) ConnectionEnded(Kind, time.Duration, error) {}
+func (noObserver) Sent(Kind, int, int)                        {}
+func (noObserver) Received(Kind, int)                         {}
