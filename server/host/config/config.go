@@ -45,6 +45,8 @@ type Config struct {
 	RedisChannelPrefix string
 	// RedisDefaultDatabase is nil for the one that the connection string names.
 	RedisDefaultDatabase *int
+	// ClusterKey proves the connection tokens of all servers; empty means that they agree on one through Redis.
+	ClusterKey string
 
 	LogLevel slog.Level
 	// LogFormat is text or json.
@@ -219,6 +221,10 @@ func (c *Config) redisKeys() []Key {
 			Name: "RedisDefaultDatabase", Group: group, Value: database(&c.RedisDefaultDatabase),
 			Variables:   []string{"REDIS_DEFAULT_DATABASE", "RedisDefaultDatabase"},
 			Description: "Database for what is stored; channels know no databases. It wins over defaultDatabase in the connection string.",
+		},
+		{
+			Name: "ClusterKey", Group: group, Value: clusterKey(&c.ClusterKey), Secret: true,
+			Description: "Secret of 32 bytes or more that all servers of a cluster share. Without it the first server puts one into Redis, where the others find it.",
 		},
 	}
 }

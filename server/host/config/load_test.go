@@ -96,7 +96,7 @@ func TestEveryKeyIsReadFromEverySource(t *testing.T) {
 		"TransportSendTimeout": "9s", "OutboundBufferSize": "64KiB", "LongPollingPollTimeout": "11s",
 		"AllowStatefulReconnects": "false", "StatefulReconnectBufferSize": "12KiB", "RedisConnection": "redis:6379",
 		"RedisChannelPrefix": "app", "RedisDefaultDatabase": "3", "MetricsAddress": "localhost:9090",
-		"ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",
+		"ClusterKey": "a-secret-of-no-less-than-32-bytes", "ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",
 	}
 	for _, key := range new(Config).Keys() {
 		value := values[key.Name]

@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// secret stands for what no output may show.
+const secret = "hunter2"
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func samePrefixes(a, b netip.Prefix) bool { return a == b }
@@ -136,6 +139,16 @@ func mistakes() []mistake {
 		ofArgs("--trusted-proxies=10.0.0.0/33"),
 		ofArgs("--trusted-proxies=proxy.example.com"),
 		ofArgs("--trusted-proxies=10.0.0.1:80"),
+		// Redis
+		ofEnviron("REDIS_CONNECTION=password=hunter2"),
+		ofEnviron("REDIS_CONNECTION=redis:6379,pasword=hunter2"),
+		ofEnviron("REDIS_CONNECTION=redis:6379,password=a,hunter2"),
+		ofEnviron("RedisConnection=redis:notaport"),
+		ofEnviron("RedisConnection=redis:6379,ssl=perhaps"),
+		ofEnviron("RedisConnection=a:1,b:2,serviceName=mymaster"),
+		ofArgs("--redis-connection=http://redis:6379"),
+		ofArgs("--redis-connection=redis://:hunter2@redis:port"),
+		ofArgs("--cluster-key=hunter2"),
 		// the command line
 		ofArgs("--keepalive=5s"),
 		ofArgs("--KeepAliveInterval=5s"),
@@ -185,10 +198,10 @@ func TestMistakesStopTheStartWithOneLine(t *testing.T) {
 		if _, typed := errors.AsType[*Error](err); !typed {
 			t.Errorf("%s: %T", mistake, err)
 		}
-		if strings.ContainsAny(err.Error(), "\n\r\t") {
+		if strings.ContainsAny(err.Error(), "\n\r\t") || strings.TrimSpace(err.Error()) == "" {
 			t.Errorf("%s: more than one line: %q", mistake, err)
 		}
-		if strings.Contains(err.Error(), "hunter2") {
+		if strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: tells a secret: %q", mistake, err)
 		}
 		fmt.Fprintf(&lines, "%s\n    %v\n", mistake, err)

@@ -1,13 +1,39 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
-	"strings"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 )
 
-// redisConnection is a connection string of StackExchange.Redis or a Redis URL.
+// redisConnection is a connection string of StackExchange.Redis or a Redis URL; empty means that there is no Redis.
 func redisConnection(target *string) Value {
-	return Text(target, nil).As("connection string")
+	check := func(text string) error {
+		if text == "" {
+			return nil
+		}
+		_, err := redis.ParseConnectionString(text)
+		if err == nil {
+			return nil
+		}
+		if reason := errors.Unwrap(err); reason != nil {
+			err = reason
+		}
+		return fmt.Errorf("cannot be used: %w", err)
+	}
+	return Text(target, check).As("connection string")
+}
+
+// maskConnection hides the password in a connection string.
+func maskConnection(text string) string {
+	connection, err := redis.ParseConnectionString(text)
+	if err != nil {
+		return masked
+	}
+	return connection.String()
 }
 
 // database is the number of a Redis database; empty means that none is given.
@@ -28,35 +54,12 @@ func database(target **int) Value {
 	})
 }
 
-// maskConnection hides the passwords in a connection string or URL.
-func maskConnection(text string) string {
-	if scheme, rest, found := strings.Cut(text, "://"); found {
-		return scheme + "://" + maskUser(rest)
-	}
-	parts, hidden := strings.Split(text, ","), false
-	for at, part := range parts {
-		name, _, option := strings.Cut(part, "=")
-		// What follows a password up to the next option may be the rest of a password with a comma.
-		hidden = option && strings.Contains(strings.ToLower(name), "password") || hidden && !option
-		switch {
-		case hidden && option:
-			parts[at] = name + "=" + masked
-		case hidden:
-			parts[at] = masked
+// clusterKey is a secret that servers share.
+func clusterKey(target *string) Value {
+	return Text(target, func(text string) error {
+		if text != "" && len(text) < cluster.MinimumKeySize {
+			return fmt.Errorf("is too short; allowed are %d bytes or more, all of them random", cluster.MinimumKeySize)
 		}
-	}
-	return strings.Join(parts, ",")
-}
-
-// maskUser hides the password of user:password@host and all that a query may hold.
-func maskUser(rest string) string {
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		user, _, _ := strings.Cut(rest[:at], ":")
-		rest = user + ":" + masked + rest[at:]
-	}
-	address, _, found := strings.Cut(rest, "?")
-	if found {
-		return address + "?" + masked
-	}
-	return rest
+		return nil
+	})
 }

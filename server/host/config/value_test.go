@@ -140,19 +140,10 @@ func TestSwitchesHaveMoreThanOneWord(t *testing.T) {
 
 func TestPasswordsAreMasked(t *testing.T) {
 	tests := map[string]string{
-		"redis:6379":                            "redis:6379",
-		"redis:6379,password=p,ssl=true":        "redis:6379,password=***,ssl=true",
-		"redis:6379, Password = p":              "redis:6379, Password =***",
-		"redis:6379,password=a,b,ssl=true":      "redis:6379,password=***,***,ssl=true",
-		"redis:6379,password=a=b":               "redis:6379,password=***",
-		"redis:6379,user=u,sentinelPassword=p":  "redis:6379,user=u,sentinelPassword=***",
-		"redis://redis:6379/2":                  "redis://redis:6379/2",
-		"redis://user:p@redis:6379":             "redis://user:***@redis:6379",
-		"rediss://:p@ss@redis:6379?x=1":         "rediss://:***@redis:6379?***",
-		"redis://redis:6379?password=p&db=1":    "redis://redis:6379?***",
-		"redis://user@redis:6379":               "redis://user:***@redis:6379",
-		"redis:6379,password=":                  "redis:6379,password=***",
-		"redis:6379,connectTimeout=5000,name=x": "redis:6379,connectTimeout=5000,name=x",
+		"redis:6379":                           "redis:6379",
+		"redis:6379,password=hunter2,ssl=true": "redis:6379,password=***,ssl=true",
+		"redis://user:hunter2@redis:6379/2":    "redis:6379,user=user,password=***,defaultDatabase=2",
+		"redis:6379,password=a,hunter2":        masked, // not accepted; should it get here it shows nothing
 	}
 	for text, want := range tests {
 		if got := maskConnection(text); got != want {

@@ -1,0 +1,188 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/host/metrics"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
+)
+
+// carrier is what joins a server with others: the backplane, and the keys with which all of them prove tokens.
+type carrier struct {
+	backplane backplane.Backplane
+	keys      *cluster.Keys
+	checks    []check
+
+	// What follows is for Redis only. redis is nil for a server that stands alone.
+	redis   *redis.Backplane
+	options redis.Options
+	logger  *slog.Logger
+	// agreed is set when the keys are those of the cluster.
+	agreed atomic.Bool
+	// reconnected has room for one: a Redis that came back may have forgotten the key.
+	reconnected chan struct{}
+	stop        context.CancelFunc
+	work        sync.WaitGroup
+}
+
+// openCarrier starts to connect and returns at once; joined tells when the server is one of the cluster.
+func openCarrier(c config.Config, m *metrics.Metrics, logger *slog.Logger) (*carrier, error) {
+	key, given := []byte(c.ClusterKey), c.ClusterKey != ""
+	if !given {
+		// A key of this server alone. Nobody is served with it before it was exchanged for that of the cluster.
+		key = make([]byte, cluster.MinimumKeySize)
+		_, _ = rand.Read(key)
+	}
+	keys, err := cluster.NewKeys(key)
+	if err != nil {
+		return nil, config.Problem("ClusterKey", "%v", err)
+	}
+	if c.RedisConnection == "" {
+		logger.Info("no RedisConnection: this server stands alone and keeps its messages in memory")
+		return &carrier{backplane: &backplane.Memory{}, keys: keys}, nil
+	}
+	options, err := redisOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	options.Logger = logger
+	result := &carrier{keys: keys, options: options, logger: logger, reconnected: make(chan struct{}, 1)}
+	result.agreed.Store(given)
+	result.openRedis(m.Redis())
+	return result, nil
+}
+
+func redisOptions(c config.Config) (redis.Options, error) {
+	connection, err := redis.ParseConnectionString(c.RedisConnection)
+	if err != nil {
+		return redis.Options{}, config.Problem("RedisConnection", "%v", err)
+	}
+	if c.RedisChannelPrefix != "" {
+		connection.ChannelPrefix = c.RedisChannelPrefix
+	}
+	if c.RedisDefaultDatabase != nil {
+		connection.Database = *c.RedisDefaultDatabase
+	}
+	return connection.Options(), nil
+}
+
+func (c *carrier) openRedis(observer redis.Observer) {
+	count := observer.StateChanged
+	observer.StateChanged = func(state redis.State) {
+		count(state)
+		if state.Connected && state.Generation > 1 {
+			select {
+			case c.reconnected <- struct{}{}:
+			default:
+			}
+		}
+	}
+	options := c.options
+	options.Observer = observer
+	c.redis = redis.New(options)
+	c.backplane = c.redis
+	c.checks = []check{{name: "redis", state: c.state, gates: func() bool { return !c.joined() }}}
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	if !c.agreed.Load() {
+		c.work.Go(func() { c.agree(ctx) })
+	}
+}
+
+// joined tells whether the server has been one of the cluster at least once. A Redis that is lost later changes
+// nothing: taking all servers from their clients at once would help nobody.
+func (c *carrier) joined() bool {
+	return c.redis == nil || c.agreed.Load() && c.redis.State().EverConnected
+}
+
+func (c *carrier) state() (text string, well bool) {
+	state := c.redis.State()
+	switch {
+	case !state.EverConnected:
+		return "not connected yet", false
+	case !c.agreed.Load():
+		return "connected, but there is no cluster key yet", false
+	case !state.Connected:
+		return "connection lost, reconnecting", false
+	}
+	return "connected", true
+}
+
+// agree gets the key of the cluster, and puts it back into a Redis that came back without it.
+func (c *carrier) agree(ctx context.Context) {
+	key, err := redis.ClusterKey(ctx, c.options)
+	if err == nil {
+		err = c.keys.Replace(key)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			c.logger.Error("cannot use the cluster key in Redis, this server will not get ready", "error", err)
+		}
+		return
+	}
+	c.agreed.Store(true)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.reconnected:
+			key = c.restore(ctx, key)
+		}
+	}
+}
+
+// restore returns the key that the cluster has now. If another server was faster with a new one, tokens made with the
+// old one stay good on this server.
+func (c *carrier) restore(ctx context.Context, key []byte) []byte {
+	err := redis.RestoreClusterKey(ctx, c.options, key)
+	if !errors.Is(err, redis.ErrBadClusterKey) {
+		return key
+	}
+	newer, err := redis.ClusterKey(ctx, c.options)
+	if err == nil {
+		err = c.keys.Replace(newer, key)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			c.logger.Error("cannot use the cluster key in Redis, keeping the old one", "error", err)
+		}
+		return key
+	}
+	c.logger.Warn("Redis came back with another cluster key, using that one")
+	return newer
+}
+
+// gate turns clients away until the server is one of the cluster: what they would negotiate nobody else would know.
+func (c *carrier) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.joined() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "This server is not connected to Redis yet. Try again.", http.StatusServiceUnavailable)
+	})
+}
+
+// close ends all that openCarrier started.
+func (c *carrier) close() error {
+	if c.redis == nil {
+		return nil
+	}
+	c.stop()
+	c.work.Wait()
+	if err := c.redis.Close(); err != nil {
+		return fmt.Errorf("close the connection to Redis: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+// Package host runs hub servers: it opens their addresses, joins them with others through Redis, answers health
+// checks, shows metrics, and lets them end without losing clients. Main makes a whole program of a few hubs,
+// configuration and command line included; New and Run are for programs that bring their own.
+//
+//	func main() {
+//		os.Exit(host.Main(host.Program{
+//			Name: "stocks",
+//			Hubs: func(*host.Settings) ([]host.Hub, error) {
+//				return []host.Hub{{Name: "Stocks", Path: "/stocks", Value: &Stocks{}}}, nil
+//			},
+//		}, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+//	}
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/host/metrics"
+	"github.com/chatcluster/chatcluster/server/signalr"
+)
+
+// Hub is a hub to be served.
+type Hub struct {
+	// Name is what servers know the hub by: hubs of the same name share their clients over Redis. For an ASP.NET Core
+	// server it is the full name of the hub's class.
+	Name string
+	// Path is where clients connect, such as /chatHub.
+	Path string
+	// Value is the hub; see signalr.Server.Hub.
+	Value any
+	// Configure, if not nil, may change the options that the configuration gave the hub.
+	Configure func(*signalr.HubOptions, *signalr.EndpointOptions)
+	// Registered, if not nil, gets the hub before it has clients, for sending from outside of hub methods.
+	Registered func(*signalr.Hub)
+}
+
+// Options are the settings of a Host.
+type Options struct {
+	// Config is what the host goes by: config.Default, or what a program was told.
+	Config config.Config
+	// Hubs are served at their paths.
+	Hubs []Hub
+	// Handler serves all other paths. Default: they are not found.
+	Handler http.Handler
+	// Logger gets what operators should know. Default: slog.Default.
+	Logger *slog.Logger
+	// Version is logged at the start.
+	Version string
+}
+
+// Host is a hub server: its addresses are open, Run serves them.
+type Host struct {
+	options Options
+	logger  *slog.Logger
+	health  health
+	metrics *metrics.Metrics
+	carrier *carrier
+	hubs    *signalr.Server
+	web     *http.Server
+	unused  unused
+	// listeners are of web, observed of the metrics' own server.
+	listeners []listener
+	watch     *http.Server
+	observed  []listener
+}
+
+// New makes a server and opens its addresses; nobody is served before Run. An error about the configuration is a
+// *config.Error. Every host is either run or closed.
+func New(options Options, hubs ...Hub) (*Host, error) {
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	options.Hubs = append(options.Hubs[:len(options.Hubs):len(options.Hubs)], hubs...)
+	h := &Host{options: options, logger: options.Logger}
+	if err := h.build(); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// build makes the parts in the order in which they need each other.
+func (h *Host) build() error {
+	if err := h.options.Config.Check(); err != nil {
+		return err
+	}
+	h.metrics = metrics.New()
+	if err := h.join(); err != nil {
+		return err
+	}
+	handler, err := h.handler()
+	if err != nil {
+		return err
+	}
+	if h.web, err = h.webServer(handler); err != nil {
+		return err
+	}
+	h.unused.watch(h.web)
+	return h.listen()
+}
+
+// join makes the hubs' server, with the backplane that the configuration names.
+func (h *Host) join() (err error) {
+	joining := h.options.Config
+	if len(h.options.Hubs) == 0 {
+		joining.RedisConnection = "" // there is nothing to share
+	}
+	if h.carrier, err = openCarrier(joining, h.metrics, h.logger); err != nil {
+		return err
+	}
+	h.health.checks = h.carrier.checks
+	h.hubs, err = signalr.NewServer(signalr.ServerOptions{
+		Backplane: h.carrier.backplane, Keys: h.carrier.keys, Logger: h.logger, Observer: h.metrics,
+	})
+	return err
+}
+
+func (h *Host) listen() (err error) {
+	if h.listeners, err = listenAll(context.Background(), h.options.Config.URLs); err != nil {
+		return err
+	}
+	if h.options.Config.MetricsAddress == "" {
+		return nil
+	}
+	h.watch = newServer(h.metricsHandler(), h.logger)
+	h.observed, err = listenHostPort(context.Background(), "MetricsAddress", h.options.Config.MetricsAddress)
+	return err
+}
+
+// Addresses are where clients reach the server, with the ports that were chosen.
+func (h *Host) Addresses() []string {
+	var all []string
+	for _, listener := range h.listeners {
+		all = append(all, listener.address)
+	}
+	return all
+}
+
+// Close gives back the addresses of a host that is not run.
+func (h *Host) Close() {
+	closeAll(h.listeners)
+	closeAll(h.observed)
+	if h.hubs != nil {
+		_ = h.hubs.Shutdown(context.Background()) // nobody is connected
+	}
+	if h.carrier != nil {
+		_ = h.carrier.close() // there is an error to return already
+	}
+}
+
+// Run serves until ctx ends. Then it stops being ready, says goodbye to all clients within ShutdownTimeout, and
+// returns nil if all were gone by then. It also ends, with an error, when serving fails.
+func (h *Host) Run(ctx context.Context) error {
+	h.announce()
+	failed := make(chan error, len(h.listeners)+len(h.observed))
+	var serving sync.WaitGroup
+	serve := func(server *http.Server, on listener) {
+		serving.Go(func() {
+			if err := serveOn(server, on); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve %s: %w", on.address, err)
+			}
+		})
+	}
+	for _, listener := range h.listeners {
+		serve(h.web, listener)
+	}
+	for _, listener := range h.observed {
+		serve(h.watch, listener)
+	}
+	var problem error
+	select {
+	case <-ctx.Done():
+	case problem = <-failed:
+	}
+	problem = errors.Join(problem, h.shutdown())
+	serving.Wait()
+	return problem
+}
+
+func (h *Host) announce() {
+	if h.options.Version != "" {
+		h.logger.Info("starting", "version", h.options.Version)
+	}
+	for _, listener := range h.listeners {
+		h.logger.Info("listening", "address", listener.address)
+	}
+	for _, listener := range h.observed {
+		h.logger.Info("serving metrics", "address", listener.address+"/metrics")
+	}
+}
+
+// shutdown ends the server. New clients are turned away first by those who ask for readiness; the listeners stay open
+// while the hubs end, because requests of connections that still live arrive until then.
+func (h *Host) shutdown() error {
+	h.health.draining.Store(true)
+	started, connections := time.Now(), h.hubs.Connections()
+	h.logger.Info("shutting down", "connections", connections, "timeout", h.options.Config.ShutdownTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), h.options.Config.ShutdownTimeout, errShutdownTimeout)
+	defer cancel()
+	h.web.SetKeepAlivesEnabled(false)
+	problem := h.hubs.Shutdown(ctx)
+	h.unused.close()
+	problem = errors.Join(problem, endServer(ctx, h.web))
+	if h.watch != nil {
+		problem = errors.Join(problem, endServer(ctx, h.watch))
+	}
+	problem = errors.Join(problem, h.carrier.close())
+	if problem == nil {
+		h.logger.Info("shut down", "took", time.Since(started).Round(time.Millisecond))
+	}
+	return problem
+}
+
+var errShutdownTimeout = errors.New("ShutdownTimeout passed before all was done")
+
+// endServer lets requests end until ctx does, then cuts them.
+func endServer(ctx context.Context, server *http.Server) error {
+	if server.Shutdown(ctx) == nil {
+		return nil
+	}
+	_ = server.Close()
+	return fmt.Errorf("wait for requests to end: %w", context.Cause(ctx))
+}
