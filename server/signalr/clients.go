@@ -100,6 +100,8 @@ func (a Audience) Send(ctx context.Context, method string, arguments ...any) err
 		return err
 	}
 	message.Excluded = a.excluded
+	ctx, cancel := detached(ctx)
+	defer cancel()
 	var problems []error
 	for _, target := range a.targets {
 		if err := a.hub.publish(ctx, target, message); err != nil {

@@ -81,8 +81,15 @@ func (c *connection) Receive(data []byte) <-chan struct{} {
 	return room
 }
 
-// Closed implements transport.Session.
-func (c *connection) Closed(cause error) { c.end(cause) }
+// Closed implements transport.Session. What the client sent before it left is still acted on: it may have left because it
+// was done.
+func (c *connection) Closed(cause error) {
+	if cause != nil || !c.inbox.finish() {
+		c.end(cause)
+		return
+	}
+	c.cancel(context.Canceled) // calls that wait for their client shall not
+}
 
 // send encodes a message for this client and queues it. Errors of encoding are returned, the client's are not: who sends
 // to a client that is gone has done nothing wrong.
@@ -159,15 +166,18 @@ func (c *connection) tearDown() {
 	c.hub.results.connectionEnded(c)
 }
 
-// advance moves to the next phase. It reports false if the connection has ended.
-func (c *connection) advance(next phase) bool {
+// advance moves from one phase to the next. It reports false if the connection is in another phase or has ended.
+func (c *connection) advance(from, to phase) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
 		c.phase = phaseEnded
 		return false
 	}
-	c.phase = next
+	if c.phase != from {
+		return false
+	}
+	c.phase = to
 	return true
 }
 

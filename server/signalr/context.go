@@ -10,7 +10,8 @@ import (
 )
 
 // Context is a hub method's view of the connection that called it. As a context.Context it ends when the connection
-// does, or when the client cancels the stream that the method sends.
+// does, or when the client cancels the stream that the method sends. That does not take back what the method sends to
+// other clients: a client may say something and leave.
 type Context struct {
 	context.Context
 	connection *connection
@@ -18,6 +19,29 @@ type Context struct {
 	slot *slot
 	// connecting is set in OnConnected, where clients cannot answer yet.
 	connecting bool
+}
+
+// callerKey finds a Context below the contexts that were made from it.
+type callerKey struct{}
+
+// Value implements context.Context.
+func (c *Context) Value(key any) any {
+	if key == (callerKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// detached is a context for sending: that of a hub method without the end of the caller's connection.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Value(callerKey{}) == nil {
+		return ctx, func() {}
+	}
+	free := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(free, deadline)
+	}
+	return free, func() {}
 }
 
 // ConnectionID is the public id of the caller's connection.

@@ -11,21 +11,32 @@ import (
 // dispatch reads what waits in the inbox and acts on it, until nothing does or until it has a call to run: then another
 // dispatcher goes on reading while this one runs the call.
 func (c *connection) dispatch() {
+	call := c.read()
+	if c.inbox.exhausted() {
+		c.end(nil)
+	}
+	if call != nil {
+		c.run(call)
+	}
+}
+
+// read acts on what waits in the inbox until nothing does, or until it comes upon a call to run. Then it makes another
+// dispatcher go on and returns the call.
+func (c *connection) read() *invocation {
 	var rest []byte
 	for {
 		data := c.inbox.take(rest)
 		if data == nil {
-			return
+			return nil
 		}
 		var call *invocation
-		rest, call = c.consume(data)
-		if call != nil {
-			if c.inbox.handOver(rest) {
-				c.hub.running.Go(c.dispatch)
-			}
-			c.run(call)
-			return
+		if rest, call = c.consume(data); call == nil {
+			continue
 		}
+		if c.inbox.handOver(rest) {
+			c.hub.running.Go(c.dispatch)
+		}
+		return call
 	}
 }
 

@@ -45,6 +45,7 @@ const (
 	textStreamNil         = "The value returned by the streaming method '%s' is not a ChannelReader<> or IAsyncEnumerable<>."
 	textInvocationIDInUse = "Invocation ID '%s' is already in use."
 	textClosedWithError   = "Connection closed with an error."
+	textServerClosing     = "The server is shutting down."
 	textNoBackplane       = "The server cannot reach its backplane. Try again later."
 	textWrongCount        = "Invocation provides %d argument(s) but target expects %d."
 	textWrongType         = "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."

@@ -15,7 +15,7 @@ func (c *connection) open(data []byte) (rest []byte, opened bool) {
 	if err == nil && length == 0 {
 		return data, false
 	}
-	if !c.advance(phaseOpening) {
+	if !c.advance(phaseHandshake, phaseOpening) {
 		return nil, false
 	}
 	c.handshake.Stop()
@@ -46,7 +46,11 @@ func (c *connection) choose(request protocol.HandshakeRequest) error {
 // register makes the connection known, so that no message can be missed from the moment when its client is told that it
 // is connected; what comes before that waits behind the handshake response.
 func (c *connection) register() bool {
-	ctx, cancel := context.WithTimeout(c.context, c.hub.options.HandshakeTimeout)
+	if c.hub.closing.Load() {
+		c.refuse(textServerClosing, transport.CloseNormal)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.context), c.hub.options.HandshakeTimeout)
 	defer cancel()
 	if err := c.hub.index.add(ctx, c); err != nil {
 		c.hub.log.Warn("a connection cannot be registered", "connection", c.id(), "error", err)
@@ -63,7 +67,7 @@ func (c *connection) connect() bool {
 	c.mu.Lock()
 	c.cleanup = err == nil
 	c.mu.Unlock()
-	if c.advance(phaseOpen) {
+	if c.advance(phaseOpening, phaseOpen) {
 		if err == nil {
 			return true
 		}
@@ -80,7 +84,6 @@ func (c *connection) refuse(text string, code uint16) {
 	c.transport.Start(c.handshakeResponse(text))
 	c.transport.Finish(nil, code)
 	c.end(nil)
-	c.advance(phaseEnded)
 }
 
 // handshakeResponse travels as the protocol wants it once it is chosen: a binary protocol in a binary message.
@@ -90,7 +93,7 @@ func (c *connection) handshakeResponse(errorText string) *transport.Payload {
 
 // handshakeTimedOut ends a connection whose client did not complete the handshake in time.
 func (c *connection) handshakeTimedOut() {
-	if !c.advance(phaseOpening) {
+	if !c.advance(phaseHandshake, phaseOpening) {
 		return
 	}
 	c.refuse(protocol.HandshakeCanceled, transport.CloseNormal)

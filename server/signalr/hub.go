@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
@@ -23,8 +24,10 @@ type Hub struct {
 	index   *index
 	results results
 	log     *slog.Logger
-	// pings and closes are the encoded Ping of each protocol, in the order of options.Protocols: they never change.
+	// pings are the encoded Ping of each protocol, in the order of options.Protocols: they never change.
 	pings []*transport.Payload
+	// closing is set when the server shuts down: no connection is opened any more.
+	closing atomic.Bool
 	// running counts what Shutdown waits for: dispatching, calls and the ends of connections.
 	running sync.WaitGroup
 }
@@ -125,6 +128,7 @@ func (h *Hub) publish(ctx context.Context, target backplane.Target, message back
 
 // closeConnections says goodbye to all clients, with the invitation to connect again.
 func (h *Hub) closeConnections() {
+	h.closing.Store(true)
 	for _, c := range h.index.snapshot() {
 		c.close(&protocol.Close{AllowReconnect: true}, nil, transport.CloseNormal)
 	}

@@ -13,6 +13,8 @@ type inbox struct {
 	data    []byte
 	running bool
 	closed  bool
+	// ending is set when the client is gone: nothing more comes, but what has come is still read.
+	ending bool
 	// renewed is set when the bytes that a dispatcher has taken shall not be given back: the client sends them again.
 	renewed bool
 	// room is closed when there is room again, nil while nobody waits.
@@ -23,7 +25,7 @@ type inbox struct {
 func (b *inbox) add(data []byte) (start bool, room <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.closed || b.ending {
 		return false, nil
 	}
 	b.data = append(b.data, data...)
@@ -94,6 +96,22 @@ func (b *inbox) renew() {
 	b.data = nil
 	b.renewed = b.running
 	b.releaseRoom()
+}
+
+// finish says that nothing more comes. It tells whether a dispatcher still reads what has come; that one notices the end.
+func (b *inbox) finish() (busy bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ending = true
+	b.releaseRoom()
+	return b.running && !b.closed
+}
+
+// exhausted tells a dispatcher that has stopped that it was the last one.
+func (b *inbox) exhausted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ending && !b.running
 }
 
 // close drops everything for good.

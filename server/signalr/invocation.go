@@ -114,7 +114,8 @@ func (c *connection) run(call *invocation) {
 	c.answer(call.id, result, "", true)
 }
 
-// takeTurn waits while as many calls run as may. It reports false if the connection ended first.
+// takeTurn waits while as many calls run as may. It reports false if the server ended the connection first; if the client
+// did, its last calls still get their turns.
 func (c *connection) takeTurn() bool {
 	select {
 	case c.calls <- struct{}{}:
@@ -130,8 +131,12 @@ func (c *connection) takeTurn() bool {
 	case c.calls <- struct{}{}:
 		return true
 	case <-c.context.Done():
+	}
+	if c.phaseNow() != phaseOpen {
 		return false
 	}
+	c.calls <- struct{}{}
+	return true
 }
 
 func (c *connection) failure(m *method, err error) string {
@@ -205,9 +210,9 @@ func (h *Hub) connected(c *connection) error {
 	return err
 }
 
-// disconnected runs OnDisconnected inside the filters. Its context has ended, as the connection has.
+// disconnected runs OnDisconnected inside the filters. Its context goes on, so that it can still send to others.
 func (h *Hub) disconnected(c *connection, cause error) {
-	ctx := &Context{Context: c.context, connection: c}
+	ctx := &Context{Context: context.WithoutCancel(c.context), connection: c}
 	_, _ = h.guarded("OnDisconnected", func() (any, error) {
 		disconnectFiltered(h.options.Filters, ctx, cause, func() {
 			if hub, ok := h.value.(disconnector); ok {

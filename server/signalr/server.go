@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -87,6 +88,9 @@ func (s *Server) Hub(name string, value any, options HubOptions) (*Hub, error) {
 // Connections is the number of connections now, those that are still negotiating not counted.
 func (s *Server) Connections() int { return s.manager.Connections() }
 
+// closeTimeout is how long clients get to read what was written before the end.
+const closeTimeout = 5 * time.Second
+
 // Shutdown ends all connections, inviting clients to connect again elsewhere, and waits for running calls and
 // OnDisconnected until ctx ends; then what is left is cut, and the cause of ctx is returned. The server does not close
 // its backplane.
@@ -98,11 +102,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, hub := range hubs {
 		hub.closeConnections()
 	}
-	var problems []error
+	closing, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	s.manager.Shutdown(closing)
+	problems := make([]error, 0, 2*len(hubs))
 	for _, hub := range hubs {
 		problems = append(problems, hub.wait(ctx))
 	}
-	s.manager.Close()
 	for _, hub := range hubs {
 		problems = append(problems, hub.carrier.Close())
 	}

@@ -48,11 +48,12 @@ type Manager struct {
 	mu          sync.Mutex
 	connections map[string]*Connection
 	// ended are the tokens of ended connections until they would have expired: a token is used once.
-	ended  map[string]time.Time
-	closed bool
+	ended map[string]time.Time
+	// emptied is set when the manager takes no new connections, and closed when it has none left.
+	emptied chan struct{}
 }
 
-// NewManager starts a manager; Close ends it.
+// NewManager starts a manager; Shutdown ends it.
 func NewManager(options ManagerOptions) *Manager {
 	if options.DisconnectTimeout == 0 {
 		options.DisconnectTimeout = 15 * time.Second
@@ -81,18 +82,32 @@ func (m *Manager) Connections() int {
 	return len(m.connections)
 }
 
-// Close cuts all connections and waits for everything that the manager started. Sessions that want a better end have
-// finished their connections before.
-func (m *Manager) Close() {
-	m.mu.Lock()
-	m.closed = true
-	m.mu.Unlock()
+// Shutdown refuses new connections, waits until those that have been finished are gone or ctx ends, cuts the others and
+// waits for everything that the manager started.
+func (m *Manager) Shutdown(ctx context.Context) {
+	select {
+	case <-m.refuse():
+	case <-ctx.Done():
+	}
 	for _, connection := range m.snapshot() {
 		connection.Abort(nil)
 	}
 	m.sockets.Wait()
 	m.stop()
 	m.loops.Wait()
+}
+
+// refuse makes the manager take no new connections. The channel is closed when the last one is gone.
+func (m *Manager) refuse() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.emptied == nil {
+		m.emptied = make(chan struct{})
+		if len(m.connections) == 0 {
+			close(m.emptied)
+		}
+	}
+	return m.emptied
 }
 
 // beat is the one timer of all connections.
@@ -169,7 +184,7 @@ func (m *Manager) add(endpoint *Endpoint, id, token string, stateful bool, reque
 	if existing, ok := m.connections[token]; ok {
 		return existing
 	}
-	if _, ended := m.ended[token]; ended || m.closed {
+	if _, ended := m.ended[token]; ended || m.emptied != nil {
 		return nil
 	}
 	connection.session = endpoint.application.Connect(connection)
@@ -182,12 +197,15 @@ func (m *Manager) remove(connection *Connection) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.connections, connection.token)
+	if m.emptied != nil && len(m.connections) == 0 {
+		close(m.emptied)
+	}
 	if connection.token != connection.id || len(connection.token) > idLength { // one that skipped negotiation has no token
 		m.ended[connection.token] = time.Now().Add(m.options.DisconnectTimeout)
 	}
 }
 
-// spawn runs a connection's goroutine, which Close waits for.
+// spawn runs a connection's goroutine, which Shutdown waits for.
 func (m *Manager) spawn(run func()) { m.sockets.Go(run) }
 
 func (m *Manager) flusher() *flusher {

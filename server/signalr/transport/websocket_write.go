@@ -71,6 +71,7 @@ func (s *webSocket) fail(err error) {
 
 // awaitClose gives the client time to answer the close frame that has just been written.
 func (s *webSocket) awaitClose() {
+	s.connection.outbox.detach(s)
 	_ = s.net.SetReadDeadline(time.Now().Add(s.connection.options.CloseTimeout))
 }
 
@@ -91,7 +92,8 @@ func (w *frameBuilder) frame(s *webSocket, b *batch) []byte {
 	if len(b.raw) == 0 && len(b.messages) == 1 && !b.last {
 		return b.messages[0].bytes
 	}
-	buffer := append(w.buffer[:0], b.raw...)
+	buffer := w.buffer[:0]
+	buffer = append(buffer, b.raw...)
 	for rest := b.messages; len(rest) > 0; {
 		count, bytes := sameFormat(rest)
 		buffer = appendHeader(buffer, bytes, rest[0].binary)
