@@ -32,7 +32,7 @@ func runIdle(ctx context.Context, arguments []string) error {
 	if err := checkDescriptors(options.Connections); err != nil {
 		return err
 	}
-	idle, err := trial.RunIdle(ctx, options, servers)
+	idle, err := trial.RunIdle(ctx, options, servers, trial.DefaultSettling())
 	if err != nil {
 		return err
 	}

@@ -216,9 +216,10 @@ func (s *Swarm) end(current *phase, workload Workload, start int64) Result {
 	defer s.mutex.Unlock()
 	s.tag++
 	s.install(newPhase(s.tag)) // what comes later belongs to no run
+	planned := max(int64(current.limit), int64(current.issued.Load()))
 	result := Result{
-		Planned: max(int64(current.limit), int64(current.issued.Load())), Sent: current.sent.Load(),
-		Expected: current.expected, Delivered: current.delivered, Duplicated: current.duplicated, Strays: current.strays,
+		Planned: planned, Sent: current.sent.Load(),
+		Expected: planned * int64(len(s.clients)), Delivered: current.delivered, Duplicated: current.duplicated, Strays: current.strays,
 		Calls: current.calls, Failures: current.failures, Failure: current.failure,
 		Disconnected: s.disconnected,
 		Window:       workload.Duration, Elapsed: max(time.Duration(current.lastDelivery-start), 0),

@@ -19,10 +19,11 @@ const (
 	// Each server core shakes hands with a few clients at a time; more would only fill its accept queue.
 	parallelHandshakes = 16
 	// A server drops a client that is silent for 30 seconds (ClientTimeoutInterval's default).
-	pingInterval = 10 * time.Second
-	pingTick     = 100 * time.Millisecond
-	pingMessage  = `{"type":6}` + "\x1e"
-	normalClose  = 1000
+	defaultPingInterval = 10 * time.Second
+	pingMessage         = `{"type":6}` + "\x1e"
+	// The pings of one interval go out in so many steps, so that many connections do not ping all at once.
+	pingSteps   = 100
+	normalClose = 1000
 )
 
 // Options says where a swarm connects.
@@ -33,8 +34,20 @@ type Options struct {
 	Connections int
 	// HandshakeTimeout bounds the opening of one connection. 0: 15 seconds.
 	HandshakeTimeout time.Duration
+	// PingInterval is the time between two pings of a connection. 0: 10 seconds.
+	PingInterval time.Duration
 	// Portable reads with one goroutine per connection also where epoll is there (it costs more).
 	Portable bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.HandshakeTimeout == 0 {
+		o.HandshakeTimeout = defaultHandshakeTimeout
+	}
+	if o.PingInterval == 0 {
+		o.PingInterval = defaultPingInterval
+	}
+	return o
 }
 
 // Swarm is a set of open connections. Its methods are for one goroutine.
@@ -81,9 +94,7 @@ func Connect(ctx context.Context, options Options) (*Swarm, error) {
 	if options.Connections < 1 {
 		return nil, fmt.Errorf("%w: connections is %d, must be at least 1", ErrWorkload, options.Connections)
 	}
-	if options.HandshakeTimeout == 0 {
-		options.HandshakeTimeout = defaultHandshakeTimeout
-	}
+	options = options.withDefaults()
 	s := &Swarm{options: options, started: time.Now(), tag: randomTag(), clients: make([]*client, options.Connections)}
 	s.phase = newPhase(s.tag)
 	if s.reader, err = newReader(s, options.Portable); err != nil {
@@ -189,16 +200,15 @@ func (s *Swarm) Disconnected() (int, error) {
 
 // keepAlive sends each connection a ping per interval, spread over it.
 func (s *Swarm) keepAlive(ctx context.Context) {
-	ticker := time.NewTicker(pingTick)
+	ticker := time.NewTicker(max(s.options.PingInterval/pingSteps, time.Millisecond))
 	defer ticker.Stop()
-	rounds := int(pingInterval / pingTick)
-	for turn := 0; ; turn = (turn + 1) % rounds {
+	for step := 0; ; step = (step + 1) % pingSteps {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		for i := turn; i < len(s.clients); i += rounds {
+		for i := step; i < len(s.clients); i += pingSteps {
 			if c := s.clients[i]; c.open.Load() {
 				s.send(c, pingMessage)
 			}

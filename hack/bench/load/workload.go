@@ -89,11 +89,11 @@ func summarise(histogram *hdrhistogram.Histogram) Distribution {
 
 // Result is what one run did.
 type Result struct {
-	// Planned is how many broadcasts a paced run meant to send, in the closed loop how many it sent.
+	// Planned is how many broadcasts were due, in the closed loop how many calls were begun.
 	Planned int64
 	// Sent is how many broadcasts were handed to the network.
 	Sent int64
-	// Expected is Sent times connections; Delivered counts each broadcast once per connection.
+	// Expected is Planned times connections; Delivered counts each broadcast once per connection.
 	Expected, Delivered int64
 	// Duplicated is how often a connection got a broadcast again, Strays the messages of other runs.
 	Duplicated, Strays int64
@@ -112,7 +112,7 @@ type Result struct {
 	Lag Distribution
 }
 
-// Lost is how many deliveries never came.
+// Lost is how many deliveries never came, those of broadcasts that could not be sent included.
 func (r Result) Lost() int64 { return r.Expected - r.Delivered }
 
 // DeliveriesPerSecond is what arrived over the time it took to arrive.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,8 +29,8 @@ type Spec struct {
 	Command []string
 	// Environment is added to this process's own, as NAME=value.
 	Environment []string
-	// Launcher says that the program is a script that replaces itself with the server by exec: the clock of the
-	// start-up then runs from that moment, where the system can tell it (Linux).
+	// Launcher says that the program is a shell script that replaces itself with the server by exec: the clock of
+	// the start-up then runs from that moment, where the system can tell it (Linux).
 	Launcher bool
 }
 
@@ -62,14 +64,17 @@ func Start(spec Spec) (*Process, error) {
 	return p, nil
 }
 
+// shells are the programs that a launcher runs in before it becomes the server.
+var shells = []string{"env", "sh", "bash", "dash", "busybox"}
+
 // awaitReplacement waits until the launcher has become the server and starts the clock again.
 func (p *Process) awaitReplacement() {
-	first, err := executable(p.PID())
-	if err != nil {
-		return // it has ended already, which shows later, or this system cannot tell
-	}
 	for time.Since(p.started) < healthTimeout {
-		if now, err := executable(p.PID()); err != nil || now != first {
+		program, err := executable(p.PID())
+		if err != nil {
+			return // it has ended already, which shows later, or this system cannot tell
+		}
+		if !slices.Contains(shells, filepath.Base(program)) {
 			break
 		}
 		if p.pause() != nil {

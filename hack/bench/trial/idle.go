@@ -9,8 +9,10 @@ import (
 	"github.com/chatcluster/chatcluster/hack/bench/process"
 )
 
-// settling lets garbage collectors come to rest: both runtimes give memory back within seconds, if they do.
-var settling = process.Settling{Every: 500 * time.Millisecond, Looks: 6, Limit: 20 * time.Second}
+// DefaultSettling lets garbage collectors come to rest: runtimes give memory back within seconds, if they do.
+func DefaultSettling() process.Settling {
+	return process.Settling{Every: 500 * time.Millisecond, Looks: 6, Limit: 20 * time.Second}
+}
 
 // Idle is what connections cost that do nothing.
 type Idle struct {
@@ -31,11 +33,11 @@ func (i Idle) BytesPerConnection() float64 {
 
 // RunIdle opens connections, waits for the memory of the servers to settle, and compares it with that before.
 // Some connections come and go first: what a server sets up once is not a cost of each connection.
-func RunIdle(ctx context.Context, options load.Options, servers []int) (Idle, error) {
+func RunIdle(ctx context.Context, options load.Options, servers []int, settling process.Settling) (Idle, error) {
 	if err := firstConnections(ctx, options); err != nil {
 		return Idle{}, err
 	}
-	before, err := Resting(ctx, servers)
+	before, err := process.Settled(ctx, servers, settling)
 	if err != nil {
 		return Idle{}, err
 	}
@@ -46,7 +48,7 @@ func RunIdle(ctx context.Context, options load.Options, servers []int) (Idle, er
 	}
 	defer swarm.Close()
 	opening := time.Since(begun)
-	after, err := Resting(ctx, servers)
+	after, err := process.Settled(ctx, servers, settling)
 	if err != nil {
 		return Idle{}, err
 	}
@@ -66,9 +68,4 @@ func firstConnections(ctx context.Context, options load.Options) error {
 	}
 	swarm.Close()
 	return nil
-}
-
-// Resting is the memory of the servers once it no longer changes, in bytes.
-func Resting(ctx context.Context, servers []int) (int64, error) {
-	return process.Settled(ctx, servers, settling)
 }
