@@ -100,21 +100,26 @@ func (r *Reader) Feed(data []byte, handler Handler) error {
 }
 
 func (r *Reader) takeHeader(data []byte) ([]byte, error) {
-	for need := shortHeader; ; {
+	for {
+		need := r.headerLength()
+		if r.have == need {
+			return data, r.begin()
+		}
+		if len(data) == 0 {
+			return nil, nil
+		}
 		n := copy(r.header[r.have:need], data)
 		r.have += n
 		data = data[n:]
-		if r.have < need {
-			return data, nil
-		}
-		if need = headerLength(r.header[1]); r.have >= need {
-			return data, r.begin()
-		}
 	}
 }
 
-func headerLength(second byte) int {
-	switch second & lengthBits {
+// headerLength is how long the header is, as far as its first two bytes have come to tell.
+func (r *Reader) headerLength() int {
+	if r.have < shortHeader {
+		return shortHeader
+	}
+	switch r.header[1] & lengthBits {
 	case length16:
 		return header16
 	case length64:

@@ -47,6 +47,16 @@ type reply struct {
 	completed bool   // the awaited completion came
 }
 
+// takeReply returns what is to be done; while the connection cannot be written to, that has to wait.
+func (c *client) takeReply() reply {
+	if !c.open.Load() {
+		return reply{}
+	}
+	todo := c.reply
+	c.reply = reply{}
+	return todo
+}
+
 // Data implements frame.Handler.
 func (c *client) Data(piece []byte) error {
 	for len(piece) > 0 {

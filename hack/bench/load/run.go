@@ -14,7 +14,8 @@ import (
 const (
 	progressTick      = 50 * time.Millisecond
 	rendezvousRate    = 100
-	rendezvousTries   = 10
+	rendezvousTries   = 20
+	rendezvousQuiet   = 250 * time.Millisecond
 	rendezvousTimeout = 2 * time.Second
 )
 
@@ -24,7 +25,7 @@ func (s *Swarm) Rendezvous(ctx context.Context, senders int) error {
 	workload := Workload{
 		Senders: senders, Rate: rendezvousRate, Size: MinimumSize,
 		Duration: time.Duration(senders) * time.Second / rendezvousRate,
-		Drain:    rendezvousTimeout, Quiet: rendezvousTimeout,
+		Drain:    rendezvousTimeout, Quiet: rendezvousQuiet,
 	}
 	var last Result
 	for range rendezvousTries {

@@ -150,7 +150,7 @@ func (s *Swarm) openOne(ctx context.Context, to target, c *client) error {
 		return err
 	}
 	c.open.Store(true)
-	return nil
+	return s.receive(c, nil) // a ping that came with the handshake is answered now
 }
 
 // now is the generator's clock in nanoseconds: monotonic, from 0.
@@ -161,10 +161,9 @@ func (s *Swarm) receive(c *client, data []byte) error {
 	s.mutex.Lock()
 	c.now = s.now()
 	err := c.frames.Feed(data, c)
-	todo, current := c.reply, s.phase
-	c.reply = reply{}
+	todo, current := c.takeReply(), s.phase
 	s.mutex.Unlock()
-	if err == nil && todo.pong != nil && c.socket != nil {
+	if err == nil && todo.pong != nil {
 		err = c.socket.write(todo.pong)
 	}
 	if err == nil && todo.completed {
