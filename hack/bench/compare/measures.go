@@ -59,7 +59,7 @@ func (o Options) traffics() []traffic {
 }
 
 func (o Options) traffic(key string, workload load.Workload, set goals) traffic {
-	workload.Size, workload.Duration = o.Size, o.Duration
+	workload.Size, workload.Duration, workload.Quiet = o.Size, o.Duration, o.Quiet
 	pace := fmt.Sprintf("%g broadcasts/s", workload.Rate)
 	if workload.Rate == 0 {
 		pace = fmt.Sprintf("%d senders", workload.Senders)

@@ -26,6 +26,8 @@ type Options struct {
 	Size        int
 	Duration    time.Duration
 	Warmup      time.Duration
+	// Quiet is how long nothing arrives before the missing counts as lost. 0: load.DefaultQuiet.
+	Quiet time.Duration
 	// IdleConnections is how many are opened for the memory of an idle connection.
 	IdleConnections int
 	// Settling says when the memory of servers counts as settled.

@@ -18,6 +18,8 @@ const (
 	healthTimeout = 60 * time.Second
 	healthPause   = time.Millisecond
 	stopTimeout   = 10 * time.Second
+	// What a server leaves behind may hold its output open; its end must be seen all the same.
+	outputDelay = 200 * time.Millisecond
 )
 
 // ErrExited is wrapped by errors about a server that ended by itself.
@@ -50,6 +52,7 @@ func Start(spec Spec) (*Process, error) {
 	p.command.Env = append(os.Environ(), spec.Environment...)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 	p.command.SysProcAttr = attributes()
+	p.command.WaitDelay = outputDelay
 	p.started = time.Now()
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Command[0], err)
