@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"github.com/chatcluster/chatcluster/hack/bench/load"
+	"github.com/chatcluster/chatcluster/hack/bench/process"
 	"github.com/chatcluster/chatcluster/hack/bench/trial"
 )
 
@@ -47,12 +47,8 @@ func runIdle(ctx context.Context, arguments []string) error {
 // checkDescriptors says before a long run what would fail in the middle of it.
 func checkDescriptors(connections int) error {
 	const others = 100
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return nil //nolint:nilerr // a system without the limit
-	}
-	if uint64(connections)+others > limit.Cur {
-		return fmt.Errorf("%d connections need more open files than this process may have, %d: raise ulimit -n", connections, limit.Cur)
+	if limit := process.OpenFileLimit(); connections+others > limit {
+		return fmt.Errorf("%d connections need more open files than this process may have, %d: raise ulimit -n", connections, limit)
 	}
 	return nil
 }
