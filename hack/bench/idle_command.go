@@ -47,7 +47,7 @@ func runIdle(ctx context.Context, arguments []string) error {
 // checkDescriptors says before a long run what would fail in the middle of it.
 func checkDescriptors(connections int) error {
 	const others = 100
-	if limit := process.OpenFileLimit(); connections+others > limit {
+	if limit := process.OpenFileLimit(); connections > limit-others {
 		return fmt.Errorf("%d connections need more open files than this process may have, %d: raise ulimit -n", connections, limit)
 	}
 	return nil
