@@ -48,7 +48,6 @@ func openCarrier(c config.Config, m *metrics.Metrics, logger *slog.Logger) (*car
 		return nil, config.Problem("ClusterKey", "%v", err)
 	}
 	if c.RedisConnection == "" {
-		logger.Info("no RedisConnection: this server stands alone and keeps its messages in memory")
 		return &carrier{backplane: &backplane.Memory{}, keys: keys}, nil
 	}
 	options, err := redisOptions(c)

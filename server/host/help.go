@@ -8,10 +8,10 @@ import (
 )
 
 const sourcesHelp = `
-Every key is taken from its flag, else from the environment, else from the file of --config, else it has its default.
-In the environment --keep-alive-interval is CHATCLUSTER_KEEP_ALIVE_INTERVAL, or one of the variables named below; in
-the file it is KeepAliveInterval. Durations are 15s, 1m30s, 00:00:15 or seconds; sizes are bytes, 32KiB or 1MiB.
-Lists are separated by commas, and their flags may be repeated.
+Every key is taken from its flag, else from the environment, else from the file of --config, else it
+has its default. In the environment --keep-alive-interval is CHATCLUSTER_KEEP_ALIVE_INTERVAL, or one
+of the variables named below; in the file it is KeepAliveInterval. Durations are 15s, 1m30s, 00:00:15
+or seconds; sizes are bytes, 32KiB or 1MiB. Lists are separated by commas; their flags may be repeated.
 `
 
 // help prints all that the program can be told.
@@ -28,7 +28,7 @@ func (r *run) help(keys []config.Key) {
 	for _, command := range r.program.Commands {
 		line(command.Name+" [flags]", command.Summary)
 	}
-	line(configCommand+" [flags]", "print what is in force and where it is from; "+markdownFlag+" prints all keys as a table")
+	line(configCommand+" [flags]", "print what is in force and where from; with "+markdownFlag+" all keys")
 	line("--help, --version", "print this, or what was built")
 	_ = table.Flush()
 	_, _ = fmt.Fprint(r.stdout, sourcesHelp)

@@ -86,24 +86,24 @@ func New(options Options, hubs ...Hub) (*Host, error) {
 	return h, nil
 }
 
-// build makes the parts in the order in which they need each other.
-func (h *Host) build() error {
-	if err := h.options.Config.Check(); err != nil {
+// build makes the parts in the order in which they need each other. The addresses come before Redis: a start that
+// fails leaves no trace there.
+func (h *Host) build() (err error) {
+	if err = h.options.Config.Check(); err != nil {
 		return err
 	}
 	h.metrics = metrics.New()
-	if err := h.join(); err != nil {
+	if h.web, err = h.webServer(); err != nil {
 		return err
 	}
-	handler, err := h.handler()
-	if err != nil {
+	if err = h.listen(); err != nil {
 		return err
 	}
-	if h.web, err = h.webServer(handler); err != nil {
+	if err = h.join(); err != nil {
 		return err
 	}
-	h.unused.watch(h.web)
-	return h.listen()
+	h.web.Handler, err = h.handler()
+	return err
 }
 
 // join makes the hubs' server, with the backplane that the configuration names.
@@ -187,6 +187,9 @@ func (h *Host) Run(ctx context.Context) error {
 func (h *Host) announce() {
 	if h.options.Version != "" {
 		h.logger.Info("starting", "version", h.options.Version)
+	}
+	if len(h.options.Hubs) > 0 && h.carrier.redis == nil {
+		h.logger.Info("no RedisConnection: this server stands alone and keeps its messages in memory")
 	}
 	for _, listener := range h.listeners {
 		h.logger.Info("listening", "address", listener.address)

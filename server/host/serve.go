@@ -28,9 +28,10 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// webServer is the server of hubs and health checks.
-func (h *Host) webServer(handler http.Handler) (*http.Server, error) {
-	server := newServer(handler, h.logger)
+// webServer is the server of hubs and health checks, without its handler.
+func (h *Host) webServer() (*http.Server, error) {
+	server := newServer(nil, h.logger)
+	h.unused.watch(server)
 	if h.options.Config.TLSCertificateFile == "" {
 		return server, nil
 	}

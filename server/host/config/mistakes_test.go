@@ -204,7 +204,24 @@ func TestMistakesStopTheStartWithOneLine(t *testing.T) {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: tells a secret: %q", mistake, err)
 		}
-		fmt.Fprintf(&lines, "%s\n    %v\n", mistake, err)
+		// What follows is the words of the Redis package, which tests them itself.
+		text, _, _ := strings.Cut(err.Error(), "cannot be used: ")
+		fmt.Fprintf(&lines, "%s\n    %s\n", mistake, text)
 	}
 	golden(t, "mistakes.golden", lines.String())
+}
+
+func TestMistakesInConnectionStringsAreNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"redis:6379,pasword=hunter2":   "pasword",
+		"redis:6379,ssl=perhaps":       "perhaps",
+		"http://redis:6379":            "redis://",
+		"password=hunter2":             "host:port",
+		"a:1,b:2,serviceName=mymaster": "endpoint",
+	} {
+		_, _, err := load(nil, []string{"REDIS_CONNECTION=" + text}, "")
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }
