@@ -55,9 +55,34 @@ func tooLarge(limit int) error {
 
 var (
 	errPropertyName = invalid("A property name is not valid UTF-8.")
-	errNoID         = errors.New("encode message: it needs an invocation id")
 	errTooDeep      = fmt.Errorf("value nests deeper than %d levels or contains itself", maximumDepth)
 )
+
+// checkMessage refuses what no peer would take, before it is on its way to one.
+func checkMessage(message Message) error {
+	id := "any"
+	switch m := message.(type) {
+	case nil:
+		return errors.New("encode message: it is nil")
+	case *Invocation:
+		if m.Target == "" {
+			return errors.New("encode message: an invocation needs a target")
+		}
+		if m.Stream {
+			id = m.ID
+		}
+	case *StreamItem:
+		id = m.ID
+	case *Completion:
+		id = m.ID
+	case *CancelInvocation:
+		id = m.ID
+	}
+	if id == "" {
+		return fmt.Errorf("encode message: %T needs an invocation id", message)
+	}
+	return nil
+}
 
 func unknownMessage(message Message) error {
 	return fmt.Errorf("encode message: unknown kind %T", message)

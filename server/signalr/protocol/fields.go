@@ -202,6 +202,20 @@ func (f *field) get(value reflect.Value) (reflect.Value, bool) {
 	return value, true
 }
 
+// reach is get for writing: it makes the embedded structs on the way.
+func (f *field) reach(value reflect.Value) reflect.Value {
+	for i, position := range f.index {
+		if i > 0 && value.Kind() == reflect.Pointer {
+			if value.IsNil() {
+				value.Set(reflect.New(value.Type().Elem()))
+			}
+			value = value.Elem()
+		}
+		value = value.Field(position)
+	}
+	return value
+}
+
 // camelCase is System.Text.Json's camel case, which clients expect: it lowers the first letter, and of a leading run of
 // capitals all but the one that starts the next word. UserName is userName, ID is id, URLPath is urlPath.
 func camelCase(name string) string {

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 )
 
@@ -57,6 +56,9 @@ func cutRecord(input []byte, limit int) (text []byte, length int, err error) {
 // Append implements Protocol. On an error it returns the buffer as it was. A Completion with both an error and a
 // result is written with the error only: clients refuse both.
 func (JSON) Append(buffer []byte, message Message) ([]byte, error) {
+	if err := checkMessage(message); err != nil {
+		return buffer, err
+	}
 	extended, err := appendEnvelope(buffer, message)
 	if err != nil {
 		return buffer, err
@@ -65,9 +67,6 @@ func (JSON) Append(buffer []byte, message Message) ([]byte, error) {
 }
 
 func appendEnvelope(buffer []byte, message Message) ([]byte, error) {
-	if message == nil {
-		return nil, errors.New("encode message: it is nil")
-	}
 	buffer = append(buffer, `{"type":`...)
 	buffer = strconv.AppendInt(buffer, int64(message.Type()), 10)
 	var err error
@@ -98,9 +97,6 @@ func appendEnvelope(buffer []byte, message Message) ([]byte, error) {
 }
 
 func appendInvocation(buffer []byte, m *Invocation) ([]byte, error) {
-	if m.Stream && m.ID == "" {
-		return nil, errNoID
-	}
 	buffer = appendHeaders(buffer, m.Headers)
 	if m.ID != "" {
 		buffer = appendProperty(buffer, "invocationId", m.ID)

@@ -11,32 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
-// maximumIndirections bounds chains of pointers and interfaces without a struct, slice or map between them: only a
-// pointer that leads to itself gets there.
-const maximumIndirections = 100
-
-// jsonFields and jsonTypes remember what reflection says about types: asking each time would dominate the cost of
-// small messages.
+// What reflection says about types, remembered for the life of the process.
 var (
-	jsonFields = fieldCache{tag: "json", rename: camelCase, encode: func(buffer []byte, name string) []byte {
+	jsonMethods = methodCache{marshaler: reflect.TypeFor[json.Marshaler]()}
+	jsonFields  = fieldCache{tag: "json", rename: camelCase, encode: func(buffer []byte, name string) []byte {
 		return append(appendJSONString(buffer, name), ':')
 	}}
-	jsonTypes sync.Map // reflect.Type -> jsonMethods
-)
-
-// jsonMethods tells which of its own ways a type has to become JSON.
-type jsonMethods struct {
-	marshaler, textMarshaler               bool
-	pointerMarshaler, pointerTextMarshaler bool
-}
-
-var (
-	jsonMarshalerType = reflect.TypeFor[json.Marshaler]()
-	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
-	jsonNumberType    = reflect.TypeFor[json.Number]()
 )
 
 // appendJSONValue writes any value. depth is the number of objects and arrays around it. The common types of
@@ -137,66 +119,38 @@ func appendJSONReflect(buffer []byte, value reflect.Value, depth int) ([]byte, e
 		if kind == reflect.Invalid || indirect && value.IsNil() {
 			return append(buffer, "null"...), nil
 		}
+		if indirect {
+			value = value.Elem()
+			continue
+		}
 		if extended, done, err := appendByMethod(buffer, value, depth); done {
 			return extended, err
 		}
-		if !indirect {
-			return appendJSONKind(buffer, value, depth)
-		}
-		value = value.Elem()
+		return appendJSONKind(buffer, value, depth)
 	}
 	return nil, errTooDeep
 }
 
-// appendByMethod lets a type that knows its JSON write itself. Methods of the pointer count where the value can be
-// pointed at, as in encoding/json.
+// appendByMethod lets a type that knows its JSON write itself.
 func appendByMethod(buffer []byte, value reflect.Value, depth int) (extended []byte, done bool, err error) {
-	methods := jsonMethodsOf(value.Type())
-	pointed := value.CanAddr() && value.Kind() != reflect.Pointer
-	switch {
-	case methods.marshaler:
-	case methods.pointerMarshaler && pointed:
-		value = value.Addr()
-	case methods.textMarshaler:
-		extended, err = appendMarshaledText(buffer, value)
-		return extended, true, err
-	case methods.pointerTextMarshaler && pointed:
-		extended, err = appendMarshaledText(buffer, value.Addr())
-		return extended, true, err
-	default:
+	switch own := jsonMethods.find(value).(type) {
+	case nil:
 		return buffer, false, nil
-	}
-	text, err := value.Interface().(json.Marshaler).MarshalJSON()
-	if err == nil {
-		extended, err = appendForeignJSON(buffer, text, depth)
+	case textOnly:
+		var text []byte
+		if text, err = own.MarshalText(); err == nil {
+			extended = appendJSONString(buffer, string(text))
+		}
+	case json.Marshaler:
+		var text []byte
+		if text, err = own.MarshalJSON(); err == nil {
+			extended, err = appendForeignJSON(buffer, text, depth)
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("%v: %w", value.Type(), err)
 	}
 	return extended, true, err
-}
-
-func appendMarshaledText(buffer []byte, value reflect.Value) ([]byte, error) {
-	text, err := value.Interface().(encoding.TextMarshaler).MarshalText()
-	if err != nil {
-		return nil, fmt.Errorf("%v: %w", value.Type(), err)
-	}
-	return appendJSONString(buffer, string(text)), nil
-}
-
-func jsonMethodsOf(t reflect.Type) jsonMethods {
-	if known, ok := jsonTypes.Load(t); ok {
-		return known.(jsonMethods)
-	}
-	pointer := reflect.PointerTo(t)
-	methods := jsonMethods{
-		marshaler:            t.Implements(jsonMarshalerType),
-		textMarshaler:        t.Implements(textMarshalerType),
-		pointerMarshaler:     pointer.Implements(jsonMarshalerType),
-		pointerTextMarshaler: pointer.Implements(textMarshalerType),
-	}
-	jsonTypes.Store(t, methods)
-	return methods
 }
 
 func appendJSONKind(buffer []byte, value reflect.Value, depth int) ([]byte, error) {
@@ -251,7 +205,7 @@ func appendJSONBytes(buffer []byte, value reflect.Value, depth int) ([]byte, err
 	if raw, ok := value.Interface().(Raw); ok {
 		return appendRaw(buffer, raw), nil
 	}
-	if methods := jsonMethodsOf(value.Type().Elem()); methods.marshaler || methods.textMarshaler {
+	if element := jsonMethods.of(value.Type().Elem()); element.marshaler || element.text {
 		return appendJSONArray(buffer, value, depth+1)
 	}
 	return appendBase64(buffer, value.Bytes()), nil

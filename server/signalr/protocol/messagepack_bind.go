@@ -1,0 +1,383 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Unmarshal implements Protocol. Errors are *BindError. nil leaves a string empty, a struct zero and a pointer, slice,
+// map or interface nil; a number or bool refuses it. Into an interface{} come nil, bool, int64 (uint64 beyond its
+// range), float64, string, []byte, time.Time, []any and map[string]any. str and an array of numbers fit []byte too.
+func (MessagePack) Unmarshal(raw Raw, into any) error {
+	target := reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return bindError(into, "it is not a pointer to a value")
+	}
+	rest, err := bindValue(raw, target.Elem(), 0)
+	if err == nil && len(rest) > 0 {
+		err = errors.New("more than one value")
+	}
+	if err != nil {
+		failure := bindError(into, "%v", err)
+		failure.Cause = err
+		return failure
+	}
+	return nil
+}
+
+// What is wrong with a value. None of these texts shows the value.
+var (
+	errNumberRange = errors.New("the number does not fit")
+	errIncomplete  = errors.New("the value is incomplete")
+	errNotAccepted = errors.New("the value is not accepted")
+)
+
+func misfit(input []byte, t reflect.Type) error {
+	if len(input) == 0 {
+		return errIncomplete
+	}
+	return fmt.Errorf("MessagePack %v does not fit %v", msgp.NextType(input), t)
+}
+
+// bindValue reads the first value of input into the settable target. depth is the number of arrays and maps around it.
+func bindValue(input []byte, target reflect.Value, depth int) (rest []byte, err error) {
+	if rest, done, err := bindSpecial(input, target, depth); done {
+		return rest, err
+	}
+	kind := target.Kind()
+	switch {
+	case msgp.IsNil(input):
+		return bindNil(input, target)
+	case kind == reflect.Pointer:
+		if target.IsNil() {
+			target.Set(reflect.New(target.Type().Elem()))
+		}
+		return bindValue(input, target.Elem(), depth)
+	case kind == reflect.Interface && target.NumMethod() == 0:
+		value, rest, err := readAny(input, depth)
+		if err == nil {
+			target.Set(reflect.ValueOf(value))
+		}
+		return rest, err
+	case kind == reflect.Struct:
+		return bindStruct(input, target, depth+1)
+	case kind == reflect.Map:
+		return bindMap(input, target, depth+1)
+	case kind == reflect.Slice, kind == reflect.Array:
+		return bindSequence(input, target, depth+1)
+	default:
+		return bindScalar(input, target)
+	}
+}
+
+func bindNil(input []byte, target reflect.Value) ([]byte, error) {
+	switch target.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice, reflect.Struct, reflect.String:
+		target.SetZero()
+		return input[1:], nil
+	default:
+		return nil, misfit(input, target.Type())
+	}
+}
+
+// bindSpecial reads into the types whose form does not follow from their kind.
+func bindSpecial(input []byte, target reflect.Value, depth int) (rest []byte, done bool, err error) {
+	if target.Kind() == reflect.Pointer || target.Kind() == reflect.Interface {
+		return nil, false, nil
+	}
+	switch into := target.Addr().Interface().(type) {
+	case *Raw:
+		value, rest, err := cutValue(input, depth)
+		*into = bytes.Clone(value) // the application may keep it longer than the input buffer lives
+		return rest, true, err
+	case *json.RawMessage:
+		rest, err = bindJSON(input, into, depth)
+		return rest, true, err
+	}
+	if msgp.IsNil(input) {
+		return nil, false, nil
+	}
+	switch into := target.Addr().Interface().(type) {
+	case msgp.Unmarshaler:
+		rest, err = bindForeign(input, into, depth)
+		return rest, true, err
+	case encoding.TextUnmarshaler:
+		if msgp.NextType(input) != msgp.StrType {
+			break
+		}
+		text, rest, err := msgp.ReadStringZC(input)
+		if err != nil {
+			return nil, true, errIncomplete
+		}
+		if err := into.UnmarshalText(text); err != nil {
+			return nil, true, notAccepted(err)
+		}
+		return rest, true, nil
+	}
+	if target.Type() == timeType {
+		at, rest, err := msgp.ReadTimeUTCBytes(input)
+		if err != nil {
+			return nil, true, misfit(input, timeType)
+		}
+		target.Set(reflect.ValueOf(at))
+		return rest, true, nil
+	}
+	return nil, false, nil
+}
+
+// bindForeign lets other code read a value that is known to be whole and bounded.
+func bindForeign(input []byte, into msgp.Unmarshaler, depth int) ([]byte, error) {
+	value, rest, err := cutValue(input, depth)
+	if err != nil {
+		return nil, errIncomplete
+	}
+	if _, err := into.UnmarshalMsg(bytes.Clone(value)); err != nil {
+		return nil, notAccepted(err)
+	}
+	return rest, nil
+}
+
+// hiddenCause keeps the text of a cause, which may quote the value, out of an error.
+type hiddenCause struct{ cause error }
+
+func (hiddenCause) Error() string   { return errNotAccepted.Error() }
+func (h hiddenCause) Unwrap() error { return h.cause }
+
+func notAccepted(cause error) error { return hiddenCause{cause} }
+
+// bindJSON translates the value to JSON, as Append does in the other direction.
+func bindJSON(input []byte, into *json.RawMessage, depth int) ([]byte, error) {
+	value, rest, err := readAny(input, depth)
+	if err != nil {
+		return nil, err
+	}
+	text, err := appendJSONValue(nil, value, depth)
+	if err != nil {
+		return nil, err
+	}
+	*into = text
+	return rest, nil
+}
+
+func bindScalar(input []byte, target reflect.Value) (rest []byte, err error) {
+	switch kind := msgp.NextType(input); {
+	case kind == msgp.BoolType && target.Kind() == reflect.Bool:
+		var value bool
+		value, rest, err = msgp.ReadBoolBytes(input)
+		target.SetBool(value)
+	case kind == msgp.StrType && target.Kind() == reflect.String:
+		var text []byte
+		text, rest, err = msgp.ReadStringZC(input)
+		target.SetString(toText(text))
+	case kind == msgp.IntType || kind == msgp.UintType:
+		return bindInteger(input, target)
+	case (kind == msgp.Float32Type || kind == msgp.Float64Type) && target.CanFloat():
+		var value float64
+		if value, rest, err = msgp.ReadFloat64Bytes(input); err == nil && target.OverflowFloat(value) {
+			return nil, errNumberRange
+		}
+		target.SetFloat(value)
+	default:
+		return nil, misfit(input, target.Type())
+	}
+	if err != nil {
+		return nil, errIncomplete
+	}
+	return rest, nil
+}
+
+// bindInteger takes the value and not its width: clients write the shortest form or the one their language has.
+func bindInteger(input []byte, target reflect.Value) ([]byte, error) {
+	signed, unsigned, rest, err := readInteger(input)
+	if err != nil {
+		return nil, err
+	}
+	fits := true
+	switch {
+	case target.CanFloat() && signed < 0:
+		target.SetFloat(float64(signed))
+	case target.CanFloat():
+		target.SetFloat(float64(unsigned))
+	case target.CanInt():
+		if fits = signed < 0 || unsigned == uint64(signed); fits {
+			fits = !target.OverflowInt(signed)
+		}
+		if fits {
+			target.SetInt(signed)
+		}
+	case target.CanUint():
+		if fits = signed >= 0 && !target.OverflowUint(unsigned); fits {
+			target.SetUint(unsigned)
+		}
+	default:
+		return nil, misfit(input, target.Type())
+	}
+	if !fits {
+		return nil, errNumberRange
+	}
+	return rest, nil
+}
+
+// readInteger returns a negative number as signed, any other as unsigned, and as signed too if it fits there, else
+// signed is 0.
+func readInteger(input []byte) (signed int64, unsigned uint64, rest []byte, err error) {
+	if msgp.NextType(input) == msgp.UintType {
+		unsigned, rest, err = msgp.ReadUint64Bytes(input)
+		signed = max(int64(unsigned), 0)
+	} else {
+		signed, rest, err = msgp.ReadInt64Bytes(input)
+		unsigned = uint64(max(signed, 0))
+	}
+	if err != nil {
+		return 0, 0, nil, errIncomplete
+	}
+	return signed, unsigned, rest, nil
+}
+
+func bindStruct(input []byte, target reflect.Value, depth int) ([]byte, error) {
+	plan := messagePackFields.of(target.Type())
+	if plan.err != nil {
+		return nil, plan.err
+	}
+	size, rest, err := readMapHeader(input, target.Type(), depth)
+	if err != nil {
+		return nil, err
+	}
+	for range size {
+		var name []byte
+		if msgp.NextType(rest) == msgp.StrType {
+			name, rest, err = msgp.ReadStringZC(rest)
+		} else {
+			rest, err = skipMessagePack(rest, depth)
+		}
+		if err != nil {
+			return nil, errIncomplete
+		}
+		position, known := plan.byName[string(name)]
+		if !known {
+			if rest, err = skipMessagePack(rest, depth); err != nil {
+				return nil, errIncomplete
+			}
+			continue
+		}
+		f := &plan.fields[position]
+		if rest, err = bindValue(rest, f.reach(target), depth); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	return rest, nil
+}
+
+func bindMap(input []byte, target reflect.Value, depth int) ([]byte, error) {
+	size, rest, err := readMapHeader(input, target.Type(), depth)
+	if err != nil {
+		return nil, err
+	}
+	entries := reflect.MakeMap(target.Type())
+	for range size {
+		key, value := reflect.New(target.Type().Key()).Elem(), reflect.New(target.Type().Elem()).Elem()
+		if rest, err = bindValue(rest, key, depth); err != nil {
+			return nil, fmt.Errorf("key of a map: %w", err)
+		}
+		if !key.Comparable() {
+			return nil, errors.New("key of a map: arrays and maps cannot be keys")
+		}
+		if rest, err = bindValue(rest, value, depth); err != nil {
+			return nil, fmt.Errorf("value of a map: %w", err)
+		}
+		entries.SetMapIndex(key, value)
+	}
+	target.Set(entries)
+	return rest, nil
+}
+
+// bindSequence reads an array, or bytes. A slice grows with the elements that are really there: the size in the header
+// is only a claim.
+func bindSequence(input []byte, target reflect.Value, depth int) ([]byte, error) {
+	kind := msgp.NextType(input)
+	if kind == msgp.BinType || kind == msgp.StrType {
+		return bindBinary(input, target, kind)
+	}
+	size, rest, err := readArrayHeader(input, target.Type(), depth)
+	if err != nil {
+		return nil, err
+	}
+	elements := target
+	switch {
+	case target.Kind() == reflect.Slice:
+		elements = reflect.New(target.Type()).Elem()
+		elements.Set(reflect.MakeSlice(target.Type(), 0, min(int(size), 64)))
+	case int(size) != target.Len():
+		return nil, fmt.Errorf("%d elements do not fit %v", size, target.Type())
+	}
+	for i := range int(size) {
+		if target.Kind() == reflect.Slice {
+			elements.Grow(1)
+			elements.SetLen(i + 1)
+		}
+		if rest, err = bindValue(rest, elements.Index(i), depth); err != nil {
+			return nil, fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	if target.Kind() == reflect.Slice {
+		target.Set(elements)
+	}
+	return rest, nil
+}
+
+func bindBinary(input []byte, target reflect.Value, kind msgp.Type) (rest []byte, err error) {
+	if target.Type().Elem().Kind() != reflect.Uint8 {
+		return nil, misfit(input, target.Type())
+	}
+	var content []byte
+	if kind == msgp.BinType {
+		content, rest, err = msgp.ReadBytesZC(input)
+	} else {
+		content, rest, err = msgp.ReadStringZC(input)
+	}
+	switch {
+	case err != nil:
+		return nil, errIncomplete
+	case target.Kind() == reflect.Slice:
+		target.SetBytes(append([]byte{}, content...))
+	case len(content) != target.Len():
+		return nil, fmt.Errorf("%d bytes do not fit %v", len(content), target.Type())
+	default:
+		reflect.Copy(target, reflect.ValueOf(content))
+	}
+	return rest, nil
+}
+
+// readMapHeader and readArrayHeader refuse sizes that the bytes left cannot hold.
+func readMapHeader(input []byte, t reflect.Type, depth int) (uint32, []byte, error) {
+	if msgp.NextType(input) != msgp.MapType {
+		return 0, nil, misfit(input, t)
+	}
+	size, rest, err := msgp.ReadMapHeaderBytes(input)
+	return checkSize(size, 2*uint64(size), rest, err, depth)
+}
+
+func readArrayHeader(input []byte, t reflect.Type, depth int) (uint32, []byte, error) {
+	if msgp.NextType(input) != msgp.ArrayType {
+		return 0, nil, misfit(input, t)
+	}
+	size, rest, err := msgp.ReadArrayHeaderBytes(input)
+	return checkSize(size, uint64(size), rest, err, depth)
+}
+
+func checkSize(size uint32, atLeast uint64, rest []byte, err error, depth int) (uint32, []byte, error) {
+	switch {
+	case err != nil || atLeast > uint64(len(rest)):
+		return 0, nil, errIncomplete
+	case depth > maximumDepth:
+		return 0, nil, errTooDeep
+	default:
+		return size, rest, nil
+	}
+}
