@@ -14,9 +14,12 @@ type Clients struct {
 	context *Context
 }
 
-// CallerClients chooses clients of a hub from the point of view of one of them.
+// everyone is Clients under a name that, as a field, does not hide the method Clients.
+type everyone = Clients
+
+// CallerClients chooses clients of a hub from the point of view of one of them: all that Clients offers, and more.
 type CallerClients struct {
-	Clients
+	everyone
 	caller *Context
 }
 

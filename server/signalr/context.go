@@ -67,7 +67,7 @@ func (c *Context) Abort() { c.connection.close(nil, nil, transport.CloseNormal) 
 
 // Clients are the clients of the hub, from the caller's point of view.
 func (c *Context) Clients() CallerClients {
-	return CallerClients{Clients: Clients{hub: c.connection.hub, context: c}, caller: c}
+	return CallerClients{everyone: Clients{hub: c.connection.hub, context: c}, caller: c}
 }
 
 // Groups joins connections to groups and takes them out.
