@@ -115,16 +115,18 @@ func (p *connectionParser) parseURL(value string) error {
 	if strings.Contains(parsed.Host, ",") {
 		return errManyEndpoints
 	}
+	if parsed.Host == "" {
+		parsed.Host = "localhost"
+	}
 	if err := p.setEndpoint(parsed.Host); err != nil {
 		return err
 	}
 	if p.result.Port == 0 {
 		p.result.Port = defaultPort
 	}
-	if database := strings.Trim(parsed.Path, "/"); database != "" {
-		if err := p.set("defaultDatabase", database); err != nil {
-			return err
-		}
+	// A path that is no number may be the rest of a password with a slash, and is not shown.
+	if database := strings.Trim(parsed.Path, "/"); database != "" && !setDatabase(&p.result, database) {
+		return errBadURL
 	}
 	return p.parseQuery(parsed.RawQuery)
 }
@@ -222,40 +224,29 @@ func (p *connectionParser) setEndpoint(endpoint string) error {
 	}
 	host, port, hasPort := splitEndpoint(endpoint)
 	if !isHost(host) {
-		return badEndpoint(endpoint)
+		return fmt.Errorf("the endpoint %w", errBadEndpoint)
 	}
 	p.result.Host = host
 	if !hasPort {
 		return nil
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 {
-		return badEndpoint(endpoint)
+	if errors.Is(err, strconv.ErrRange) || err == nil && number == 0 {
+		return fmt.Errorf("endpoint %q %w", endpoint, errBadEndpoint)
+	}
+	// What has no number behind the colon may be a user with a password, and is not shown.
+	if err != nil {
+		return fmt.Errorf("the endpoint %w", errBadEndpoint)
 	}
 	p.result.Port = int(number)
 	return nil
 }
 
-// badEndpoint shows the endpoint when it has nothing but the characters of one: others point to a password.
-func badEndpoint(endpoint string) error {
-	if strings.Trim(endpoint, "[:]") == "" || isHost(strings.Map(dropPunctuation, endpoint)) {
-		return fmt.Errorf("endpoint %q %w", endpoint, errBadEndpoint)
-	}
-	return fmt.Errorf("the endpoint %w", errBadEndpoint)
-}
-
-func dropPunctuation(character rune) rune {
-	if strings.ContainsRune("[:]", character) {
-		return -1
-	}
-	return character
-}
-
 func splitEndpoint(endpoint string) (host, port string, hasPort bool) {
 	if inside, found := strings.CutPrefix(endpoint, "["); found {
-		host, rest, _ := strings.Cut(inside, "]")
+		host, rest, closed := strings.Cut(inside, "]")
 		port, hasPort = strings.CutPrefix(rest, ":")
-		if !strings.Contains(host, ":") || rest != "" && !hasPort {
+		if !closed || !strings.Contains(host, ":") || rest != "" && !hasPort {
 			return "", "", false
 		}
 		return host, port, hasPort

@@ -1,0 +1,216 @@
+package redis
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func isDone(waiting *waiter) bool {
+	select {
+	case <-waiting.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func handlers(channels ...string) []handler {
+	result := make([]handler, len(channels))
+	for i, channel := range channels {
+		result[i] = handler{channel, func([]byte) {}}
+	}
+	return result
+}
+
+func expectChanges(t *testing.T, table *subscriptions, subscribe, unsubscribe []string) {
+	t.Helper()
+	gotSubscribe, gotUnsubscribe := table.changes()
+	if !slices.Equal(gotSubscribe, subscribe) || !slices.Equal(gotUnsubscribe, unsubscribe) {
+		t.Fatalf("changes are %v and %v, want %v and %v", gotSubscribe, gotUnsubscribe, subscribe, unsubscribe)
+	}
+}
+
+func TestWaiterIsDoneWhenAllChannelsAreConfirmed(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	waiting := table.add(1, handlers("a", "b"))
+	expectChanges(t, table, []string{"a", "b"}, nil)
+	table.confirm("a")
+	if isDone(waiting) {
+		t.Fatal("done before b was confirmed")
+	}
+	table.confirm("b")
+	if !isDone(waiting) {
+		t.Fatal("not done")
+	}
+	if !isDone(table.add(1, handlers("a"))) {
+		t.Error("a confirmed channel is waited for")
+	}
+}
+
+// Redis's answer to the first SUBSCRIBE must not count for the second.
+func TestConfirmationOfAnEarlierSubscribeDoesNotCount(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	table.add(1, handlers("a"))
+	expectChanges(t, table, []string{"a"}, nil)
+	table.remove(1, []string{"a"})
+	expectChanges(t, table, nil, []string{"a"})
+	waiting := table.add(1, handlers("a"))
+	expectChanges(t, table, []string{"a"}, nil)
+	for answer := range 2 {
+		table.confirm("a")
+		if isDone(waiting) {
+			t.Fatalf("done after answer %d of 3", answer+1)
+		}
+	}
+	table.confirm("a")
+	if !isDone(waiting) {
+		t.Error("not done after the last answer")
+	}
+}
+
+func TestRemovedAndAddedAgainSendsNothing(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	table.add(1, handlers("a"))
+	expectChanges(t, table, []string{"a"}, nil)
+	table.confirm("a")
+	table.remove(1, []string{"a"})
+	if !isDone(table.add(1, handlers("a"))) {
+		t.Error("not in place")
+	}
+	expectChanges(t, table, nil, nil)
+}
+
+func TestAddedAndRemovedBeforeSendingLeavesNothing(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	table.add(1, handlers("a"))
+	table.remove(1, []string{"a"})
+	expectChanges(t, table, nil, nil)
+	if len(table.entries) != 0 {
+		t.Errorf("%d entries stay", len(table.entries))
+	}
+}
+
+func TestRestartSubscribesAnew(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	table.add(1, handlers("a"))
+	waiting := table.add(1, handlers("b"))
+	expectChanges(t, table, []string{"a", "b"}, nil)
+	table.confirm("a")
+	table.restart()
+	if isDone(table.await([]string{"a"})) {
+		t.Error("a counts as subscribed on the new connection")
+	}
+	subscribe, _ := table.changes()
+	slices.Sort(subscribe)
+	if !slices.Equal(subscribe, []string{"a", "b"}) {
+		t.Fatalf("subscribes %v", subscribe)
+	}
+	table.confirm("b")
+	if !isDone(waiting) {
+		t.Error("who waited before the restart is not told")
+	}
+}
+
+func TestRemoveLeavesChannelsOfOtherOwners(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	table.add(1, handlers("a", "b"))
+	table.add(2, handlers("b"))
+	table.remove(1, []string{"b"})
+	table.removeAll(1)
+	if table.handler("a") != nil || table.handler("b") == nil {
+		t.Error("the wrong channels are left")
+	}
+}
+
+func TestObserverSeesTheNumberOfChannels(t *testing.T) {
+	var seen []int
+	table := newSubscriptions(func(channels int) { seen = append(seen, channels) })
+	table.add(1, handlers("a", "b"))
+	table.add(1, handlers("a"))
+	table.remove(1, []string{"a", "x"})
+	table.removeAll(1)
+	if want := []int{1, 2, 1, 0}; !slices.Equal(seen, want) {
+		t.Errorf("saw %v, want %v", seen, want)
+	}
+}
+
+// fakeRedis answers the commands of a table in order, and late.
+type fakeRedis struct {
+	subscribed map[string]bool
+	answers    []string
+}
+
+func (f *fakeRedis) execute(subscribe, unsubscribe []string) {
+	for _, channel := range unsubscribe {
+		delete(f.subscribed, channel)
+		f.answers = append(f.answers, channel)
+	}
+	for _, channel := range subscribe {
+		f.subscribed[channel] = true
+		f.answers = append(f.answers, channel)
+	}
+}
+
+// Whatever the order of calls, answers and lost connections: nobody is told that a channel is subscribed when it is not,
+// and in the end Redis has exactly the channels that are wanted.
+func TestTableAndRedisAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := newSubscriptions(func(int) {})
+		server := &fakeRedis{subscribed: map[string]bool{}}
+		wanted := map[string]bool{}
+		waiting := map[string]*waiter{}
+		channel := rapid.Custom(func(t *rapid.T) string { return fmt.Sprintf("c%d", rapid.IntRange(0, 3).Draw(t, "channel")) })
+		answer := func() {
+			if len(server.answers) > 0 {
+				table.confirm(server.answers[0])
+				server.answers = server.answers[1:]
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				name := channel.Draw(t, "name")
+				waiting[name] = table.add(1, handlers(name))
+				wanted[name] = true
+			},
+			"remove": func(t *rapid.T) {
+				name := channel.Draw(t, "name")
+				table.remove(1, []string{name})
+				delete(wanted, name)
+				delete(waiting, name)
+			},
+			"send":   func(*rapid.T) { server.execute(table.changes()) },
+			"answer": func(*rapid.T) { answer() },
+			"reconnect": func(*rapid.T) {
+				*server = fakeRedis{subscribed: map[string]bool{}}
+				for name, waiter := range waiting {
+					if isDone(waiter) {
+						delete(waiting, name)
+					}
+				}
+				table.restart()
+			},
+			"": func(t *rapid.T) {
+				for name, waiter := range waiting {
+					if isDone(waiter) && !server.subscribed[name] {
+						t.Fatalf("%s counts as subscribed and is not", name)
+					}
+				}
+			},
+		})
+		server.execute(table.changes())
+		for len(server.answers) > 0 {
+			answer()
+		}
+		for name := range wanted {
+			if !server.subscribed[name] || table.handler(name) == nil || !isDone(table.await([]string{name})) {
+				t.Errorf("%s is not in place", name)
+			}
+		}
+		if len(server.subscribed) != len(wanted) || len(table.entries) != len(wanted) || table.wanted != len(wanted) {
+			t.Errorf("%d channels are wanted, Redis has %d, the table %d", len(wanted), len(server.subscribed), len(table.entries))
+		}
+	})
+}
