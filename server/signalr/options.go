@@ -78,7 +78,7 @@ func (o *HubOptions) setDefaults() {
 		o.MaximumReceiveMessageSize = 0 // what the protocols take for no limit
 	}
 	if len(o.Protocols) == 0 {
-		o.Protocols = []protocol.Protocol{protocol.JSON{}}
+		o.Protocols = []protocol.Protocol{protocol.JSON{}, protocol.MessagePack{}}
 	}
 	if o.UserID == nil {
 		o.UserID = func(*Request) string { return "" }
