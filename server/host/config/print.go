@@ -42,7 +42,7 @@ func WriteFlags(w io.Writer, keys []Key) {
 func (k Key) helpText() []string {
 	lines := wrap(k.Description, helpWidth-8)
 	var more string
-	if k.Default != "" {
+	if k.Default != "" && (!k.Value.Switch || k.Default == "true") {
 		more = "Default: " + k.Default + ". "
 	}
 	if len(k.Variables) > 0 {

@@ -56,10 +56,11 @@ func database(target **int) Value {
 
 // clusterKey is a secret that servers share.
 func clusterKey(target *string) Value {
-	return Text(target, func(text string) error {
+	check := func(text string) error {
 		if text != "" && len(text) < cluster.MinimumKeySize {
 			return fmt.Errorf("is too short; allowed are %d bytes or more, all of them random", cluster.MinimumKeySize)
 		}
 		return nil
-	})
+	}
+	return Text(target, check).As("secret")
 }
