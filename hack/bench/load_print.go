@@ -47,6 +47,9 @@ func printUsage(line func(string, string, ...any), options loadOptions, report t
 		line("redis", "%s", cores(report.RedisCPU))
 	}
 	line("generator", "%s", cores(report.GeneratorCPU))
+	if len(options.watched.Servers) > 0 {
+		line("all others", "%s", cores(report.OtherCPU))
+	}
 }
 
 func describe(options loadOptions) string {

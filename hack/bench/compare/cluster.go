@@ -16,7 +16,8 @@ import (
 type cluster struct {
 	servers []*process.Process
 	hubs    []string
-	starts  []time.Duration // from exec to healthy, per server
+	healthy []time.Duration // from exec to healthy, per server
+	ready   []time.Duration // from exec to ready, per server
 }
 
 // startCluster starts count servers, one after the other: side by side they would slow each other's start.
@@ -45,12 +46,18 @@ func (s *cluster) add(ctx context.Context, c Contender, redis, work string) erro
 	}
 	s.servers = append(s.servers, server)
 	base := "http://127.0.0.1:" + port
-	took, err := server.AwaitHealthy(ctx, base+c.HealthPath)
+	healthy, err := server.AwaitHealthy(ctx, base+c.HealthPath)
 	if err != nil {
 		return err
 	}
+	ready := healthy
+	if c.ReadyPath != "" {
+		if ready, err = server.AwaitHealthy(ctx, base+c.ReadyPath); err != nil {
+			return err
+		}
+	}
 	s.hubs = append(s.hubs, base+c.HubPath)
-	s.starts = append(s.starts, took)
+	s.healthy, s.ready = append(s.healthy, healthy), append(s.ready, ready)
 	return nil
 }
 

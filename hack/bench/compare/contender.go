@@ -29,6 +29,8 @@ type Contender struct {
 	Launcher bool `json:"launcher,omitempty"`
 	// HealthPath answers 200 once the server is up.
 	HealthPath string `json:"healthPath"`
+	// ReadyPath answers 200 once clients may come. Empty: that is when HealthPath does.
+	ReadyPath string `json:"readyPath,omitempty"`
 	// HubPath is the chat hub: SendMessage(user, message) sends ReceiveMessage(user, message, server) to all.
 	HubPath string `json:"hubPath"`
 }
@@ -41,6 +43,7 @@ func Ours() Contender {
 		Version:    []string{"{work}/hubserver", "--version"},
 		Command:    []string{"{work}/hubserver", "--urls", "http://127.0.0.1:{port}", "--redis-connection", "{redis}"},
 		HealthPath: "/healthz",
+		ReadyPath:  "/readyz",
 		HubPath:    "/chatHub",
 	}
 }

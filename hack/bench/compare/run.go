@@ -138,9 +138,11 @@ func (b *bench) measureRest(ctx context.Context, c Contender) error {
 }
 
 func (b *bench) noteStarts(c Contender, started *cluster) {
-	for _, took := range started.starts {
-		b.outcome.add(c.Name, b.resting, startRow, inMilliseconds(took))
-		b.options.progress("%s started in %s", c.Name, took.Round(time.Millisecond))
+	for i := range started.servers {
+		healthy, ready := started.healthy[i], started.ready[i]
+		b.outcome.add(c.Name, b.resting, healthyRow, inMilliseconds(healthy))
+		b.outcome.add(c.Name, b.resting, readyRow, inMilliseconds(ready))
+		b.options.progress("%s: healthy after %s, ready after %s", c.Name, healthy.Round(time.Millisecond), ready.Round(time.Millisecond))
 	}
 }
 

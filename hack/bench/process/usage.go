@@ -102,6 +102,25 @@ func parseStat(text string) (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
+// parseMachine adds up the first line of /proc/stat (proc_stat(5)) but for the time in which processors had nothing to
+// do. The times of guests are part of others.
+func parseMachine(text string) time.Duration {
+	const idle, waiting, guest = 4, 5, 9 // fields, the line's name being field 0
+	line, _, _ := strings.Cut(text, "\n")
+	var ticks int64
+	for i, field := range strings.Fields(line) {
+		if i == 0 || i == idle || i == waiting || i >= guest {
+			continue
+		}
+		value, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += value
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
 // parseResident reads VmRSS from /proc/PID/status, in bytes.
 func parseResident(text string) (int64, error) {
 	const kibibyte = 1024

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // Read tells what one process has used.
@@ -26,6 +27,16 @@ func Read(pid int) (Usage, error) {
 		return Usage{}, fmt.Errorf("usage of process %d: %w", pid, err)
 	}
 	return usage, nil
+}
+
+// MachineCPU is the processor time that all processes of this machine, the kernel and the hypervisor's other guests
+// have used since the start; 0 if it cannot be told.
+func MachineCPU() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	return parseMachine(string(stat))
 }
 
 func executable(pid int) (string, error) {

@@ -35,6 +35,19 @@ func TestParseResidentReadsKibibytes(t *testing.T) {
 	}
 }
 
+func TestMachineTimeIsAllButIdle(t *testing.T) {
+	t.Parallel()
+	const text = "cpu  100 20 300 9999 8888 4 50 6 700 800\ncpu0 1 2 3\nbtime 12345\n"
+	if got, want := parseMachine(text), 4800*time.Millisecond; got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for _, text := range []string{"", "cpu  many"} {
+		if got := parseMachine(text); got != 0 {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}
+
 func TestSteadyNeedsEnoughLooksThatAgree(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

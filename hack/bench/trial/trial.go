@@ -22,6 +22,8 @@ type Report struct {
 	// ServerCPU and RedisCPU are processor time of the watched processes from the first send to the last delivery,
 	// GeneratorCPU that of this process. 0: not watched.
 	ServerCPU, RedisCPU, GeneratorCPU time.Duration
+	// OtherCPU is what everything else on the machine used meanwhile; the more, the less all other figures say.
+	OtherCPU time.Duration
 	// Resident is the memory of all watched servers at the end, in bytes.
 	Resident int64
 }
@@ -60,18 +62,25 @@ func Run(ctx context.Context, swarm *load.Swarm, workload load.Workload, warmup 
 	if err != nil {
 		return Report{}, err
 	}
-	return Report{
+	return newReport(result, before, after), nil
+}
+
+func newReport(result load.Result, before, after usage) Report {
+	report := Report{
 		Result:       result,
 		ServerCPU:    after.servers.CPU - before.servers.CPU,
 		RedisCPU:     after.redis.CPU - before.redis.CPU,
 		GeneratorCPU: after.own - before.own,
 		Resident:     after.servers.Resident,
-	}, nil
+	}
+	known := report.ServerCPU + report.RedisCPU + report.GeneratorCPU
+	report.OtherCPU = max(after.machine-before.machine-known, 0)
+	return report
 }
 
 type usage struct {
 	servers, redis process.Usage
-	own            time.Duration
+	own, machine   time.Duration
 }
 
 func look(watched Watched) (usage, error) {
@@ -83,5 +92,5 @@ func look(watched Watched) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	return usage{servers: servers, redis: redis, own: process.OwnCPU()}, nil
+	return usage{servers: servers, redis: redis, own: process.OwnCPU(), machine: process.MachineCPU()}, nil
 }
