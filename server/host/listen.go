@@ -26,7 +26,7 @@ func listenAll(ctx context.Context, addresses []config.Address) ([]listener, err
 		opened, err := listen(ctx, address)
 		if err != nil {
 			closeAll(all)
-			return nil, config.Problem("Urls", "%s %s", address, explainListen(err))
+			return nil, config.Problem("Urls", "%w", &AddressError{address.String(), err})
 		}
 		all = append(all, opened...)
 	}
@@ -69,18 +69,31 @@ func listenOn(ctx context.Context, address config.Address, host string, port int
 	return listener{Listener: socket, tls: address.TLS, address: address.String()}, nil
 }
 
-// explainListen says in words why an address cannot be listened on, and what to do.
-func explainListen(err error) string {
-	var lookup *net.DNSError
+// AddressError says why an address cannot be listened on, and what to do.
+type AddressError struct {
+	// Address is the address as it was configured.
+	Address string
+	// Err is what the operating system said.
+	Err error
+}
+
+// Unwrap returns what the operating system said.
+func (e *AddressError) Unwrap() error { return e.Err }
+
+// Error implements error.
+func (e *AddressError) Error() string { return e.Address + " " + e.explain() }
+
+func (e *AddressError) explain() string {
+	lookup, unknown := errors.AsType[*net.DNSError](e.Err)
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(e.Err, syscall.EADDRINUSE):
 		return "is in use by another program; end that one or choose another port"
-	case errors.Is(err, syscall.EACCES):
+	case errors.Is(e.Err, syscall.EACCES):
 		return "may not be used by this user; choose a port from 1024 up"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(e.Err, syscall.EADDRNOTAVAIL):
 		return "is no address of this machine; choose localhost, * for all addresses, or one that it has"
-	case errors.As(err, &lookup):
-		return fmt.Sprintf("names a host that cannot be found (%v); choose localhost, or * for all addresses", lookup.Err)
+	case unknown:
+		return fmt.Sprintf("names a host that cannot be found (%s); choose localhost, or * for all addresses", lookup.Err)
 	}
-	return fmt.Sprintf("cannot be listened on: %v", err)
+	return fmt.Sprintf("cannot be listened on: %v", e.Err)
 }

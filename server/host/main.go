@@ -70,13 +70,14 @@ const (
 // at once.
 func Main(program Program, args, environ []string, stdout, stderr io.Writer) int {
 	run := &run{program: program, environ: environ, stdout: stdout, stderr: stderr}
-	ctx, stop := untilSignal()
+	ctx, stop := UntilSignal()
 	defer stop()
 	return run.main(ctx, args)
 }
 
-// untilSignal returns a context that ends with the first signal. The second one ends the process.
-func untilSignal() (ctx context.Context, stop func()) {
+// UntilSignal returns a context that ends with the first SIGINT or SIGTERM. The second one ends the process. Call stop
+// when the program is done.
+func UntilSignal() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -157,7 +157,7 @@ func listenHostPort(ctx context.Context, key, hostPort string) ([]listener, erro
 	}
 	opened, err := listen(ctx, config.Address{Host: host, Port: int(number)})
 	if err != nil {
-		return nil, config.Problem(key, "%s %s", hostPort, explainListen(err))
+		return nil, config.Problem(key, "%w", &AddressError{hostPort, err})
 	}
 	return opened, nil
 }

@@ -15,7 +15,12 @@ type Error struct {
 	Origin Origin
 	// Reason is the rest of the sentence, or the whole of it if there is no Key.
 	Reason string
+	// Err is the cause, if a program may want to look at it.
+	Err error
 }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Error implements error. The text has one line, whatever was given.
 func (e *Error) Error() string {
@@ -35,9 +40,10 @@ func (e *Error) Error() string {
 }
 
 // Problem returns an error about the key of that name, for a check that looks at several keys or opens what a key
-// names. Loaded.Locate adds where the key's value is from.
+// names. Loaded.Locate adds where the key's value is from. The format is that of fmt.Errorf, %w included.
 func Problem(key, format string, values ...any) error {
-	return &Error{Key: key, Reason: fmt.Sprintf(format, values...)}
+	err := fmt.Errorf(format, values...)
+	return &Error{Key: key, Reason: err.Error(), Err: errors.Unwrap(err)}
 }
 
 // describe makes a sentence of a text and of what its key's Value says about it.
