@@ -3,7 +3,7 @@ export function explainConnectFailure(error: unknown, hubUrl: string, pageOrigin
   const text = messageOf(error);
   const status = /status code '?(\d{3})'?|Status code '(\d{3})'/i.exec(text);
   const code = status?.[1] ?? status?.[2];
-  if (code === '404') {
+  if (code === '404' || code === '405') {
     return `There is no chat hub at ${hubUrl}.`;
   }
   if (code === '401' || code === '403') {

@@ -30,7 +30,7 @@ export class Composer {
   protected readonly canSend = computed(
     () => this.connected() && !this.sending() && this.text().trim() !== '' && this.excess() === 0,
   );
-  protected readonly placeholder = computed(() => (this.connected() ? 'Write a message' : 'Waiting for the connection'));
+  protected readonly placeholder = computed(() => (this.connected() ? 'Write a message' : 'Not connected'));
 
   constructor() {
     effect(() => {

@@ -10,7 +10,7 @@ import { ChatSession } from '../chat/chat-session';
     @if (session.problem(); as problem) {
       <div class="notice" [class.error]="session.state() === 'disconnected'" [class.warning]="session.state() === 'reconnecting'">
         <p class="notice-text">
-          <span role="alert">{{ problem }}</span>
+          <span role="alert">{{ problem }}</span>&ngsp;
           <!-- Not announced: a screen reader would read every second of it. -->
           <span class="notice-plan" aria-hidden="true">{{ plan() }}</span>
         </p>

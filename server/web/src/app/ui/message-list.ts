@@ -8,10 +8,12 @@ import {
   computed,
   inject,
   signal,
+  untracked,
   viewChild,
 } from '@angular/core';
 
 import { ChatSession } from '../chat/chat-session';
+import { ChatEntry } from '../chat/message-log';
 import { viewsOf } from './message-view';
 
 /** How far from the end still counts as being at it, in pixels. */
@@ -35,12 +37,17 @@ export class MessageList {
     () => this.session.entries().filter((entry) => entry.kind === 'message' && entry.id > this.lastSeen()).length,
   );
 
+  protected readonly emptyText = computed(() =>
+    this.session.state() === 'connected'
+      ? 'Say hello. Everyone sees it, on whichever server they are.'
+      : 'They appear here once the page is connected.',
+  );
+
   constructor() {
     afterRenderEffect(() => {
       const latest = this.session.entries().at(-1);
-      if (latest && (this.following() || (latest.kind === 'message' && latest.own))) {
-        this.lastSeen.set(latest.id);
-        this.scrollToEnd();
+      if (latest) {
+        untracked(() => this.arrived(latest));
       }
     });
     // A phone's keyboard or a notice above takes height away: the end must stay in view.
@@ -52,6 +59,17 @@ export class MessageList {
   protected scrolled(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller().nativeElement;
     this.following.set(scrollHeight - scrollTop - clientHeight < nearEnd);
+    if (this.following()) {
+      this.lastSeen.set(this.session.entries().at(-1)?.id ?? 0);
+    }
+  }
+
+  /** Who sends a message wants to see it, wherever they were reading. */
+  private arrived(latest: ChatEntry): void {
+    if (this.following() || (latest.kind === 'message' && latest.own)) {
+      this.lastSeen.set(latest.id);
+      this.scrollToEnd();
+    }
   }
 
   protected scrollToEnd(): void {

@@ -9,11 +9,10 @@ export interface EntryView {
   readonly time: string;
   /** One or two letters for the avatar. */
   readonly initials: string;
-  /** Picks the sender's colour, 0 to 7, the same in every window. */
-  readonly tone: number;
+  /** Of the sender's colour, in degrees; the same in every window. */
+  readonly hue: number;
 }
 
-const tones = 8;
 const closely = 3 * 60_000;
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
@@ -26,7 +25,7 @@ export function viewsOf(entries: readonly ChatEntry[]): EntryView[] {
       continued: continues(entry, entries[index - 1]),
       time: timeFormat.format(entry.at),
       initials: initialsOf(user),
-      tone: toneOf(user),
+      hue: hueOf(user),
     };
   });
 }
@@ -49,10 +48,10 @@ function initialsOf(user: string): string {
   return letters.map((word) => [...(word ?? '')][0] ?? '').join('').toUpperCase() || '?';
 }
 
-function toneOf(user: string): number {
-  let hash = 0;
+function hueOf(user: string): number {
+  let hash = 7;
   for (const letter of user) {
     hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
   }
-  return hash % tones;
+  return (hash ^ (hash >>> 13)) % 360;
 }

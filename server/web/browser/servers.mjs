@@ -1,0 +1,119 @@
+// Starts what the browser tests need: Redis, hub servers, the page. The only file that knows command lines.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
+const startLimit = 30_000;
+
+/** The hub server's binary: HUBSERVER, or built once into a folder that `remove` deletes. */
+export function hubserverBinary() {
+  if (process.env.HUBSERVER) {
+    return { path: process.env.HUBSERVER, remove: () => {} };
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'chatcluster-page-'));
+  const path = join(folder, 'hubserver');
+  execFileSync('go', ['build', '-o', path, './server/cmd/hubserver'], { cwd: repository, stdio: 'inherit' });
+  return { path, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** A port of this machine that nothing listens on. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export async function startRedis() {
+  const port = await freePort();
+  const process = run('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']);
+  await untilListening(process, port);
+  return { address: `localhost:${port}`, stop: () => stop(process) };
+}
+
+/** A hub server that can be stopped and started again on its port. */
+export async function startHub(binary, { port, redis, origin }) {
+  const address = `http://localhost:${port}`;
+  const hub = { address, port, process: null };
+  hub.start = async () => {
+    hub.process = run(binary, ['--urls', address, '--redis-connection', redis, '--cors-origins', origin]);
+    await untilListening(hub.process, port);
+  };
+  /** The default end lets the server say goodbye; SIGKILL does not. */
+  hub.stop = (signal) => stop(hub.process, signal);
+  await hub.start();
+  return hub;
+}
+
+/** The page alone, for servers of `{ name, address }`. */
+export async function startPage(binary, port, servers) {
+  const address = `http://localhost:${port}`;
+  const list = servers.map(({ name, address: server }) => `${name}=${server}`).join(',');
+  const process = run(binary, ['page', '--urls', address, '--page-servers', list]);
+  await untilListening(process, port);
+  return { address, stop: () => stop(process) };
+}
+
+/** Whether a program can be started at all. */
+export function exists(program) {
+  try {
+    execFileSync(program, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function run(program, args) {
+  const child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.output = '';
+  const keep = (chunk) => (child.output = (child.output + chunk).slice(-10_000));
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  child.on('error', keep);
+  return child;
+}
+
+async function untilListening(child, port) {
+  const end = Date.now() + startLimit;
+  while (Date.now() < end && child.exitCode === null && child.signalCode === null) {
+    if (await accepts(port)) {
+      return;
+    }
+    await pause(50);
+  }
+  await stop(child, 'SIGKILL');
+  throw new Error(`${child.spawnargs.join(' ')} does not listen on ${port}:\n${child.output}`);
+}
+
+/** Tries both addresses that localhost can mean. */
+async function accepts(port) {
+  const socket = connect({ port, host: 'localhost', autoSelectFamily: true });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function stop(child, signal = 'SIGTERM') {
+  if (!child || child.exitCode !== null || child.signalCode !== null || !child.pid) {
+    return;
+  }
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  await ended;
+  clearTimeout(timer);
+}
