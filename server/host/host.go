@@ -136,7 +136,7 @@ func (h *Host) listen() (err error) {
 
 // Addresses are where clients reach the server, with the ports that were chosen.
 func (h *Host) Addresses() []string {
-	var all []string
+	all := make([]string, 0, len(h.listeners))
 	for _, listener := range h.listeners {
 		all = append(all, listener.address)
 	}

@@ -49,7 +49,7 @@ func listen(ctx context.Context, address config.Address) ([]listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	six, err := listenOn(ctx, address, "::1", four.Addr().(*net.TCPAddr).Port)
+	six, err := listenOn(ctx, address, "::1", portOf(four))
 	switch {
 	case err == nil:
 		return []listener{four, six}, nil
@@ -65,8 +65,17 @@ func listenOn(ctx context.Context, address config.Address, host string, port int
 	if err != nil {
 		return listener{}, err
 	}
-	address.Port = socket.Addr().(*net.TCPAddr).Port
+	address.Port = portOf(socket)
 	return listener{Listener: socket, tls: address.TLS, address: address.String()}, nil
+}
+
+// portOf is the port of a TCP socket.
+func portOf(socket net.Listener) int {
+	address, ok := socket.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0
+	}
+	return address.Port
 }
 
 // AddressError says why an address cannot be listened on, and what to do.

@@ -73,11 +73,11 @@ func TestPanicIsLoggedAndCutsTheConnection(t *testing.T) {
 	}))
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	if response, err := http.Get(server.URL + "/panic"); err == nil { //nolint:noctx // a local test server
+	if response, err := http.Get(server.URL + "/panic"); err == nil {
 		_ = response.Body.Close()
 		t.Error("half a response passed for a whole one")
 	}
-	response, err := http.Get(server.URL + "/") //nolint:noctx // a local test server
+	response, err := http.Get(server.URL + "/")
 	if err != nil {
 		t.Fatal(err)
 	}

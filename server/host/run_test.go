@@ -139,7 +139,7 @@ var web = &http.Client{
 	Timeout: patience,
 	Transport: &http.Transport{
 		DisableKeepAlives: true, ForceAttemptHTTP2: true,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the tests make their own certificates
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	},
 }
 
@@ -217,7 +217,7 @@ func dial(t *testing.T, address string, header http.Header) (*client, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	socket, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPHeader: header, HTTPClient: web}) //nolint:bodyclose // the library closes it
+	socket, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPHeader: header, HTTPClient: web})
 	if err != nil {
 		return nil, err
 	}
@@ -392,7 +392,7 @@ func TestTLSWithACertificateThatChanges(t *testing.T) {
 	})
 	expect := func(name string) {
 		t.Helper()
-		response, err := web.Get(r.address() + "/healthz") //nolint:noctx // a local server
+		response, err := web.Get(r.address() + "/healthz")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,9 +21,6 @@ import (
 // ports are where the demo is.
 type ports struct{ page, first, second int }
 
-// standard are the ports of the original demo.
-var standard = ports{page: 4200, first: 5001, second: 5002}
-
 // shutdownTimeout bounds how long Ctrl-C takes.
 const shutdownTimeout = 5 * time.Second
 

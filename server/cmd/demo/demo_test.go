@@ -62,7 +62,7 @@ func join(t *testing.T, port, page int) *websocket.Conn {
 	address := fmt.Sprintf("http://localhost:%d/chatHub", port)
 	origin := http.Header{"Origin": {fmt.Sprintf("http://localhost:%d", page)}}
 	for deadline := time.Now().Add(patience); ; {
-		socket, response, err := websocket.Dial(t.Context(), address, &websocket.DialOptions{HTTPHeader: origin}) //nolint:bodyclose // the library closes it
+		socket, response, err := websocket.Dial(t.Context(), address, &websocket.DialOptions{HTTPHeader: origin})
 		if err == nil {
 			t.Cleanup(func() { _ = socket.CloseNow() })
 			send(t, socket, `{"protocol":"json","version":1}`)
@@ -93,7 +93,7 @@ func expect(t *testing.T, socket *websocket.Conn, want string) {
 
 func fetch(t *testing.T, address string) string {
 	t.Helper()
-	response, err := http.Get(address) //nolint:noctx // a local server
+	response, err := http.Get(address)
 	if err != nil {
 		t.Fatal(err)
 	}

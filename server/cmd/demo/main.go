@@ -31,7 +31,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return host.ExitDone
 	}
 	if err == nil {
-		err = loaded.Locate(serve(ctx, settings, standard, stdout, host.NewLogger(settings, stderr)))
+		err = loaded.Locate(serve(ctx, settings, ports{page: 4200, first: 5001, second: 5002}, stdout, host.NewLogger(settings, stderr)))
 	}
 	if err != nil {
 		return fail(stderr, err)

@@ -11,7 +11,10 @@ import (
 )
 
 // The build sets these with -ldflags "-X main.version=... -X main.commit=..." where the compiler cannot see them.
-var version, commit string
+var (
+	version string
+	commit  string //nolint:gochecknoglobals // the linker can set nothing else
+)
 
 func main() {
 	os.Exit(host.Main(program(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))

@@ -113,7 +113,7 @@ func exitCode(t *testing.T, err error) int {
 // join connects a client that skips negotiation and completes the handshake.
 func join(t *testing.T, address string) *websocket.Conn {
 	t.Helper()
-	socket, _, err := websocket.Dial(t.Context(), address+"/chatHub", nil) //nolint:bodyclose // the library closes it
+	socket, _, err := websocket.Dial(t.Context(), address+"/chatHub", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	join(t, p.address)
 	p.signal(syscall.SIGTERM)
 	for deadline := time.Now().Add(patience); ; {
-		response, err := http.Get(p.address + "/readyz") //nolint:noctx // a local server
+		response, err := http.Get(p.address + "/readyz")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestPageAloneAndBesideTheHub(t *testing.T) {
 		t.Skip(err)
 	}
 	fetch := func(address string) (status int, body string) {
-		response, err := http.Get(address) //nolint:noctx // a local server
+		response, err := http.Get(address)
 		if err != nil {
 			t.Fatal(err)
 		}

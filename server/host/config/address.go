@@ -11,6 +11,11 @@ import (
 	"strings"
 )
 
+const (
+	plainScheme  = "http"
+	secureScheme = "https"
+)
+
 // Address is where a server listens, as ASP.NET Core writes it: http://localhost:5000, https://*:443.
 type Address struct {
 	// TLS tells https from http.
@@ -24,9 +29,9 @@ type Address struct {
 
 // String returns the address as it is written in the configuration.
 func (a Address) String() string {
-	scheme, host := "http", a.Host
+	scheme, host := plainScheme, a.Host
 	if a.TLS {
-		scheme = "https"
+		scheme = secureScheme
 	}
 	if host == "" {
 		host = "*"
@@ -67,18 +72,18 @@ func Addresses(target *[]Address) Value {
 func ParseAddress(text string) (Address, error) {
 	scheme, rest, found := strings.Cut(text, "://")
 	scheme = strings.ToLower(scheme)
-	if !found || scheme != "http" && scheme != "https" {
+	if !found || scheme != plainScheme && scheme != secureScheme {
 		return Address{}, errors.New("does not begin with http:// or https://; allowed is an address such as http://localhost:5000")
 	}
 	authority, path, _ := strings.Cut(rest, "/")
 	if path != "" {
 		return Address{}, errors.New("has a path; allowed is scheme, host and port only (a path is set with PathBase)")
 	}
-	host, port, err := splitAuthority(authority, map[string]int{"http": 80, "https": 443}[scheme])
+	host, port, err := splitAuthority(authority, map[string]int{plainScheme: 80, secureScheme: 443}[scheme])
 	if err != nil {
 		return Address{}, err
 	}
-	return Address{TLS: scheme == "https", Host: host, Port: port}, nil
+	return Address{TLS: scheme == secureScheme, Host: host, Port: port}, nil
 }
 
 // splitAuthority parses host:port or a host alone. The hosts * and + mean all addresses, as in ASP.NET Core.
@@ -146,7 +151,7 @@ func parseOrigin(text string) (string, error) {
 		origin.RawQuery != "" || origin.Fragment != "" || !isHost(origin.Hostname()) {
 		return "", errors.New("is no origin; allowed is scheme, host and port only, such as https://chat.example.com")
 	}
-	defaultPort, host := map[string]string{"http": "80", "https": "443"}[origin.Scheme], origin.Host
+	defaultPort, host := map[string]string{plainScheme: "80", secureScheme: "443"}[origin.Scheme], origin.Host
 	if port := origin.Port(); port == "" || port == defaultPort {
 		host = strings.TrimSuffix(strings.TrimSuffix(host, ":"+port), ":")
 	}

@@ -127,7 +127,7 @@ func (c *Config) hubKeys() []Key {
 	const group = "Hubs"
 	return []Key{
 		{
-			Name: "EnableDetailedErrors", Group: group, Default: "false", Value: Switch(&c.EnableDetailedErrors),
+			Name: "EnableDetailedErrors", Group: group, Default: textFalse, Value: Switch(&c.EnableDetailedErrors),
 			Variables:   []string{"EnableDetailedErrors"},
 			Description: "Send the text of errors in hub methods to clients. It may tell them more than they should know.",
 		},
@@ -189,7 +189,7 @@ func (c *Config) connectionKeys() []Key {
 			Description: "How long a poll waits for messages. Less than the idle timeout of proxies in between.",
 		},
 		{
-			Name: "AllowStatefulReconnects", Group: group, Default: "true", Value: Switch(&c.AllowStatefulReconnects),
+			Name: "AllowStatefulReconnects", Group: group, Default: textTrue, Value: Switch(&c.AllowStatefulReconnects),
 			Variables:   []string{"AllowStatefulReconnects"},
 			Description: "Let clients that ask for it go on after a lost socket without losing a message.",
 		},

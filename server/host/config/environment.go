@@ -40,7 +40,7 @@ func unknownVariable(keys []Key, environ []string, known map[string]bool) error 
 		if !strings.HasPrefix(name, Prefix) || known[name] || serviceLink.MatchString(name) {
 			continue
 		}
-		var names []string
+		names := make([]string, 0, len(keys))
 		for _, key := range keys {
 			names = append(names, key.Variable())
 		}

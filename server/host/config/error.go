@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Error says in one line what is wrong with the configuration and what is allowed.
@@ -31,8 +32,13 @@ func (e *Error) Error() string {
 	case e.Key != "":
 		text = e.Key + " (" + e.Origin.String() + "): " + e.Reason
 	}
+	return oneLine(text)
+}
+
+// oneLine keeps control characters out of what is printed.
+func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7F {
+		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r

@@ -29,7 +29,7 @@ func parseFlags(keys []Key, args []string) (parsedFlags, error) {
 		texts[key.Name] = text
 		flag := flags.VarPF(text, key.Flag(), "", "")
 		if key.Value.Switch {
-			flag.NoOptDefVal = "true"
+			flag.NoOptDefVal = textTrue
 		}
 	}
 	if err := flags.Parse(args); err != nil {
@@ -105,7 +105,7 @@ func argumentError(keys []Key, args []string, argument string) error {
 }
 
 func flagNames(keys []Key) []string {
-	names := []string{"--help", "--version"}
+	names := append(make([]string, 0, 2+len(keys)), "--help", "--version")
 	for _, key := range keys {
 		names = append(names, "--"+key.Flag())
 	}

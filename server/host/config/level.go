@@ -8,7 +8,7 @@ import (
 )
 
 // levels are the names that are understood; those of .NET follow the one that means the same here.
-var levels = []struct {
+var levels = [...]struct {
 	names []string
 	level slog.Level
 }{

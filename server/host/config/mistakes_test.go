@@ -152,7 +152,7 @@ func mistakes() []mistake {
 		// the command line
 		ofArgs("--keepalive=5s"),
 		ofArgs("--KeepAliveInterval=5s"),
-		ofArgs("--redis-conection=localhost:6379,password=hunter2"),
+		ofArgs("--redis-connecton=localhost:6379,password=hunter2"),
 		ofArgs("--completely-different"),
 		ofArgs("-x"),
 		ofArgs("--=x"),
@@ -163,7 +163,7 @@ func mistakes() []mistake {
 		ofEnviron("CHATCLUSTER_KEEPALIVE_INTERVAL=5s"),
 		ofEnviron("CHATCLUSTER_FOO=1"),
 		// files
-		mistake{args: []string{"--config=missing.yaml"}},
+		{args: []string{"--config=missing.yaml"}},
 		ofFile("KeepAliveIntervall: 5s"),
 		ofFile(`{"SignalR": {"KeepAliveIntervall": "5s"}}`),
 		ofFile("AllowedHosts: '*'"),

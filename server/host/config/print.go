@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -42,7 +43,7 @@ func WriteFlags(w io.Writer, keys []Key) {
 func (k Key) helpText() []string {
 	lines := wrap(k.Description, helpWidth-8)
 	var more string
-	if k.Default != "" && (!k.Value.Switch || k.Default == "true") {
+	if k.Default != "" && (!k.Value.Switch || k.Default == textTrue) {
 		more = "Default: " + k.Default + ". "
 	}
 	if len(k.Variables) > 0 {
@@ -72,20 +73,24 @@ func (l *Loaded) WriteInForce(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	write(table, "KEY\tVALUE\tFROM\n")
 	for _, entry := range l.Entries {
-		from := entry.Origin.String()
-		for at, origin := range entry.Overridden {
-			from += map[bool]string{true: ", over ", false: ", "}[at == 0] + origin.String()
-		}
-		if entry.Origin.Source == SourceDefault && entry.Key.Default == "" {
-			from = "not set"
-		}
-		value := entry.Key.Shown()
-		if value == "" {
-			value = "-"
-		}
-		write(table, "%s\t%s\t%s\n", entry.Key.Name, value, from)
+		write(table, "%s\t%s\t%s\n", entry.Key.Name, oneLine(cmp.Or(entry.Key.Shown(), "-")), entry.from())
 	}
 	return table.Flush()
+}
+
+// from names the place of the value, and those that it overrides.
+func (e Entry) from() string {
+	if e.Origin.Source == SourceDefault && e.Key.Default == "" {
+		return "not set"
+	}
+	if len(e.Overridden) == 0 {
+		return e.Origin.String()
+	}
+	overridden := make([]string, 0, len(e.Overridden))
+	for _, origin := range e.Overridden {
+		overridden = append(overridden, origin.String())
+	}
+	return e.Origin.String() + ", over " + strings.Join(overridden, ", ")
 }
 
 // WriteMarkdown prints the table of all keys for a README.

@@ -83,7 +83,7 @@ func Size(target *int64, least, most int64) Value {
 }
 
 // sizeUnits are powers of two only: what KB means depends on whom one asks.
-var sizeUnits = []struct {
+var sizeUnits = [...]struct {
 	names []string
 	shift int
 }{{[]string{"GiB", "Gi"}, 30}, {[]string{"MiB", "Mi"}, 20}, {[]string{"KiB", "Ki"}, 10}, {[]string{"B", ""}, 0}}

@@ -59,6 +59,12 @@ func Text(target *string, check func(string) error) Value {
 // File is the path of a file. It is not opened here.
 func File(target *string) Value { return Text(target, nil).As("file") }
 
+// What a switch is written as.
+const (
+	textTrue  = "true"
+	textFalse = "false"
+)
+
 // Switch is true or false; on, off, yes, no, 1 and 0 are understood too.
 func Switch(target *bool) Value {
 	value := bind(target, "true or false", parseSwitch, strconv.FormatBool)
@@ -68,9 +74,9 @@ func Switch(target *bool) Value {
 
 func parseSwitch(text string) (bool, error) {
 	switch strings.ToLower(text) {
-	case "true", "on", "yes", "1":
+	case textTrue, "on", "yes", "1":
 		return true, nil
-	case "false", "off", "no", "0":
+	case textFalse, "off", "no", "0":
 		return false, nil
 	}
 	return false, errors.New("is neither true nor false")

@@ -102,7 +102,7 @@ func TestNetworksAreAddressesOrPrefixes(t *testing.T) {
 	if err := Networks(&got).Set("10.1.2.3/8 , 192.0.2.1,::1, 2001:db8::/32, ::ffff:192.0.2.2"); err != nil {
 		t.Fatal(err)
 	}
-	var want []netip.Prefix
+	want := make([]netip.Prefix, 0, 5)
 	for _, text := range []string{"10.0.0.0/8", "192.0.2.1/32", "::1/128", "2001:db8::/32", "192.0.2.2/32"} {
 		want = append(want, netip.MustParsePrefix(text))
 	}

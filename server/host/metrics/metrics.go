@@ -5,8 +5,10 @@ package metrics
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,10 +25,12 @@ type Metrics struct {
 	// transports has the counters of each transport, so that counting takes no look-up.
 	transports [transport.All + 1]*transportMetrics
 	slow       prometheus.Counter
-	// invocations holds *invocationMetrics by invocationKey. Hubs have few methods, so it soon is read only.
-	invocations sync.Map
-	total       *prometheus.CounterVec
-	duration    *prometheus.HistogramVec
+	total      *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
+	// invocations is read without a lock and replaced as a whole: hubs have few methods, so it soon stays as it is.
+	invocations atomic.Pointer[map[invocationKey]*invocationMetrics]
+	// adding is held while it is replaced.
+	adding sync.Mutex
 }
 
 type transportMetrics struct {
@@ -52,7 +56,7 @@ const (
 	statusCount
 )
 
-var statusNames = [statusCount]string{"normal_closure", "timeout", "app_shutdown"}
+var statusNames = [...]string{"normal_closure", "timeout", "app_shutdown"}
 
 var transportNames = map[transport.Kind]string{
 	transport.WebSockets:       "web_sockets",
@@ -62,13 +66,17 @@ var transportNames = map[transport.Kind]string{
 
 // The buckets, in seconds: of connections those of ASP.NET Core, of hub methods what tells a fast one from a stuck one.
 var (
-	connectionBuckets = []float64{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
-	invocationBuckets = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+	connectionBuckets = [...]float64{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300}
+	invocationBuckets = [...]float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 )
+
+// transportLabel is the label that OpenTelemetry's attribute signalr.transport becomes.
+const transportLabel = "signalr_transport"
 
 // New returns metrics with a registry of their own, which also has those of Go and of the process.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.invocations.Store(&map[invocationKey]*invocationMetrics{})
 	m.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.addConnections()
@@ -87,12 +95,12 @@ func (m *Metrics) Handler() http.Handler {
 func (m *Metrics) addConnections() {
 	active := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "signalr_server_active_connections", Help: "Number of connections that are currently active on the server.",
-	}, []string{"signalr_transport"})
+	}, []string{transportLabel})
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "signalr_server_connection_duration_seconds", Help: "The duration of connections on the server.", Buckets: connectionBuckets,
-	}, []string{"signalr_connection_status", "signalr_transport"})
+		Name: "signalr_server_connection_duration_seconds", Help: "The duration of connections on the server.", Buckets: connectionBuckets[:],
+	}, []string{"signalr_connection_status", transportLabel})
 	counter := func(name, help string) *prometheus.CounterVec {
-		vector := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"signalr_transport"})
+		vector := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{transportLabel})
 		m.registry.MustRegister(vector)
 		return vector
 	}
@@ -120,7 +128,7 @@ func (m *Metrics) addInvocations() {
 		Name: "chatcluster_hub_invocations_total", Help: "Calls of hub methods by clients that have ended.",
 	}, []string{"hub", "method", "outcome"})
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "chatcluster_hub_invocation_duration_seconds", Help: "How long calls of hub methods took.", Buckets: invocationBuckets,
+		Name: "chatcluster_hub_invocation_duration_seconds", Help: "How long calls of hub methods took.", Buckets: invocationBuckets[:],
 	}, []string{"hub", "method"})
 	m.registry.MustRegister(m.total, m.duration)
 }
@@ -172,13 +180,17 @@ func (m *Metrics) Invoked(hub, method string, took time.Duration, failed bool) {
 }
 
 func (m *Metrics) invocation(key invocationKey) *invocationMetrics {
-	if known, found := m.invocations.Load(key); found {
-		return known.(*invocationMetrics)
+	if known, found := (*m.invocations.Load())[key]; found {
+		return known
 	}
-	made, _ := m.invocations.LoadOrStore(key, &invocationMetrics{
+	m.adding.Lock()
+	defer m.adding.Unlock()
+	all := maps.Clone(*m.invocations.Load())
+	all[key] = &invocationMetrics{ // asking the vectors twice gives the same metrics
 		succeeded: m.total.WithLabelValues(key.hub, key.method, "success"),
 		failed:    m.total.WithLabelValues(key.hub, key.method, "error"),
 		duration:  m.duration.WithLabelValues(key.hub, key.method),
-	})
-	return made.(*invocationMetrics)
+	}
+	m.invocations.Store(&all)
+	return all[key]
 }
