@@ -53,6 +53,30 @@ export async function startHub(binary, { port, redis, origin }) {
   return hub;
 }
 
+/** A TCP proxy to a port of this machine, whose connections can be cut as a broken network does. */
+export async function startCuttableProxy(target) {
+  const sockets = new Set();
+  const server = createServer((client) => {
+    const upstream = connect({ port: proxy.target, host: 'localhost', autoSelectFamily: true });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
+    }
+    client.pipe(upstream).pipe(client);
+    server.emit('opened');
+  }).listen(0, 'localhost');
+  await once(server, 'listening');
+  const proxy = { target, address: `http://localhost:${server.address().port}` };
+  proxy.nextConnection = () => once(server, 'opened');
+  proxy.cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
+  proxy.stop = async () => {
+    server.close();
+    proxy.cut();
+  };
+  return proxy;
+}
+
 /** The page alone, for servers of `{ name, address }`. */
 export async function startPage(binary, port, servers) {
   const address = `http://localhost:${port}`;
