@@ -13,6 +13,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ type Options struct {
 	Handler http.Handler
 	// Logger gets what operators should know. Default: slog.Default.
 	Logger *slog.Logger
-	// Version is logged at the start.
+	// Version is logged at the start and shown in the metrics.
 	Version string
 }
 
@@ -93,6 +94,7 @@ func (h *Host) build() (err error) {
 		return err
 	}
 	h.metrics = metrics.New()
+	h.metrics.Build(cmp.Or(h.options.Version, "unknown"))
 	if h.web, err = h.webServer(); err != nil {
 		return err
 	}
@@ -203,6 +205,7 @@ func (h *Host) announce() {
 // while the hubs end, because requests of connections that still live arrive until then.
 func (h *Host) shutdown() error {
 	h.health.draining.Store(true)
+	h.metrics.ShuttingDown()
 	started, connections := time.Now(), h.hubs.Connections()
 	h.logger.Info("shutting down", "connections", connections, "timeout", h.options.Config.ShutdownTimeout)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), h.options.Config.ShutdownTimeout, errShutdownTimeout)

@@ -70,8 +70,9 @@ func (h *Host) mount(routes *routes) error {
 		return err
 	}
 	origins := newOrigins(h.options.Config.CORSOrigins, h.logger)
+	limit := newNegotiationLimit(h.options.Config.MaximumNegotiationsPerMinute)
 	for _, hub := range h.options.Hubs {
-		if err := h.mountHub(routes, hub, origins); err != nil {
+		if err := h.mountHub(routes, hub, origins, limit); err != nil {
 			return err
 		}
 	}
@@ -79,7 +80,7 @@ func (h *Host) mount(routes *routes) error {
 }
 
 // mountHub serves a hub at its path and at the path of its negotiation.
-func (h *Host) mountHub(routes *routes, hub Hub, origins *origins) error {
+func (h *Host) mountHub(routes *routes, hub Hub, origins *origins, limit *negotiationLimit) error {
 	hubOptions, endpointOptions := h.hubOptions(), h.endpointOptions()
 	endpointOptions.AllowOrigin = origins.allow
 	if hub.Configure != nil {
@@ -92,7 +93,7 @@ func (h *Host) mountHub(routes *routes, hub Hub, origins *origins) error {
 	if hub.Registered != nil {
 		hub.Registered(registered)
 	}
-	endpoint := origins.handler(h.carrier.gate(registered.Endpoint(endpointOptions)))
+	endpoint := origins.handler(limit.handler(h.carrier.gate(registered.Endpoint(endpointOptions))))
 	if err := routes.add(hub.Path, endpoint); err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	StatefulReconnectBufferSize int64
 	// OutboundBufferSize is how many bytes may wait for one slow client.
 	OutboundBufferSize int64
+	// MaximumNegotiationsPerMinute is how many connections one address may begin; 0 is any number.
+	MaximumNegotiationsPerMinute int
 
 	// RedisConnection is a connection string of StackExchange.Redis or a redis:// URL; empty means a server alone.
 	RedisConnection    string
@@ -198,6 +200,10 @@ func (c *Config) connectionKeys() []Key {
 			Value:       Size(&c.StatefulReconnectBufferSize, 1024, gigabyte),
 			Variables:   []string{"StatefulReconnectBufferSize"},
 			Description: "How many bytes are kept for such a client until it has acknowledged them.",
+		},
+		{
+			Name: "MaximumNegotiationsPerMinute", Group: group, Default: "0", Value: Count(&c.MaximumNegotiationsPerMinute, 0, 1_000_000),
+			Description: "How many connections one client address may begin; 0 is any number. Behind a proxy set TrustedProxies, or all clients are one.",
 		},
 	}
 }

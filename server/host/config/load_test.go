@@ -93,7 +93,7 @@ func TestEveryKeyIsReadFromEverySource(t *testing.T) {
 		"CorsOrigins": "https://a.example", "TrustedProxies": "10.0.0.0/8", "EnableDetailedErrors": "true",
 		"HandshakeTimeout": "3s", "KeepAliveInterval": "4s", "ClientTimeoutInterval": "5s", "MaximumReceiveMessageSize": "1MiB",
 		"MaximumParallelInvocationsPerClient": "7", "StreamBufferCapacity": "8", "Transports": "LongPolling",
-		"TransportSendTimeout": "9s", "OutboundBufferSize": "64KiB", "LongPollingPollTimeout": "11s",
+		"TransportSendTimeout": "9s", "OutboundBufferSize": "64KiB", "LongPollingPollTimeout": "11s", "MaximumNegotiationsPerMinute": "60",
 		"AllowStatefulReconnects": "false", "StatefulReconnectBufferSize": "12KiB", "RedisConnection": "redis:6379",
 		"RedisChannelPrefix": "app", "RedisDefaultDatabase": "3", "MetricsAddress": "localhost:9090",
 		"ClusterKey": "a-secret-of-no-less-than-32-bytes", "ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",

@@ -25,8 +25,10 @@ type Metrics struct {
 	// transports has the counters of each transport, so that counting takes no look-up.
 	transports [transport.All + 1]*transportMetrics
 	slow       prometheus.Counter
-	total      *prometheus.CounterVec
-	duration   *prometheus.HistogramVec
+	// shuttingDown is set when connections end because the server does.
+	shuttingDown atomic.Bool
+	total        *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
 	// invocations is read without a lock and replaced as a whole: hubs have few methods, so it soon stays as it is.
 	invocations atomic.Pointer[map[invocationKey]*invocationMetrics]
 	// adding is held while it is replaced.
@@ -82,6 +84,15 @@ func New() *Metrics {
 	m.addConnections()
 	m.addInvocations()
 	return m
+}
+
+// Build shows what was built, as the label of a metric that is always 1.
+func (m *Metrics) Build(version string) {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "chatcluster_build_info", Help: "What was built.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	m.registry.MustRegister(info)
 }
 
 // Registry takes further metrics of the program.
@@ -140,15 +151,18 @@ func (m *Metrics) ConnectionStarted(kind transport.Kind) { m.transports[kind].ac
 func (m *Metrics) ConnectionEnded(kind transport.Kind, lasted time.Duration, cause error) {
 	metrics := m.transports[kind]
 	metrics.active.Dec()
-	metrics.duration[statusOf(cause)].Observe(lasted.Seconds())
+	metrics.duration[m.statusOf(cause)].Observe(lasted.Seconds())
 	if errors.Is(cause, transport.ErrSlowClient) {
 		m.slow.Inc()
 	}
 }
 
-func statusOf(cause error) status {
+// ShuttingDown is called before the server ends its connections, to tell these ends from those that clients want.
+func (m *Metrics) ShuttingDown() { m.shuttingDown.Store(true) }
+
+func (m *Metrics) statusOf(cause error) status {
 	switch {
-	case errors.Is(cause, signalr.ErrServerClosed):
+	case cause == nil && m.shuttingDown.Load():
 		return appShutdown
 	case errors.Is(cause, signalr.ErrClientTimeout), errors.Is(cause, transport.ErrSlowClient):
 		return timeout

@@ -48,7 +48,8 @@ func TestConnections(t *testing.T) {
 	m.ConnectionEnded(transport.WebSockets, 3*time.Second, nil)
 	m.ConnectionEnded(transport.WebSockets, time.Second, signalr.ErrClientTimeout)
 	m.ConnectionEnded(transport.WebSockets, time.Second, fmt.Errorf("send: %w", transport.ErrSlowClient))
-	m.ConnectionEnded(transport.WebSockets, time.Second, signalr.ErrServerClosed)
+	m.ShuttingDown()
+	m.ConnectionEnded(transport.WebSockets, time.Second, nil)
 	expect(t, m,
 		`signalr_server_active_connections{signalr_transport="web_sockets"} 1`,
 		`signalr_server_active_connections{signalr_transport="long_polling"} 1`,
@@ -111,7 +112,10 @@ func TestRedisShowsOnlyIfThereIsOne(t *testing.T) {
 }
 
 func TestGoAndTheProcessAreMeasured(t *testing.T) {
-	text := scrape(New())
+	m := New()
+	m.Build("1.2.3 (commit abcdef)")
+	expect(t, m, `chatcluster_build_info{version="1.2.3 (commit abcdef)"} 1`)
+	text := scrape(m)
 	for _, name := range []string{"go_goroutines", "process_resident_memory_bytes"} {
 		if !strings.Contains(text, "\n"+name+" ") {
 			t.Errorf("no %s", name)
