@@ -25,26 +25,33 @@ export const launch = () => chromium.launch({ executablePath, args });
 
 /** Redis, two hub servers, the page that offers both, and a browser. */
 export async function startChat() {
-  const binary = hubserverBinary();
-  const redis = await startRedis();
-  const pagePort = await freePort();
-  const settings = { redis: redis.address, origin: `http://localhost:${pagePort}` };
-  const one = await startHub(binary.path, { ...settings, port: await freePort() });
-  const two = await startHub(binary.path, { ...settings, port: await freePort() });
-  const page = await startPage(binary.path, pagePort, [
-    { name: 'Server 1', address: one.address },
-    { name: 'Server 2', address: two.address },
-  ]);
-  const browser = await launch();
+  const ends = [];
   const stop = async () => {
-    await browser.close();
-    await Promise.all([page.stop(), one.stop(), two.stop()]);
-    await redis.stop();
-    binary.remove();
+    while (ends.length > 0) {
+      await ends.pop()();
+    }
   };
-  /** One more server, for a page of another origin. Who starts it stops it. */
-  const startHubFor = async (origin) => startHub(binary.path, { redis: redis.address, origin, port: await freePort() });
-  return { binary: binary.path, one, two, page, browser, startHubFor, stop };
+  const keep = (started) => (ends.push(() => started.stop()), started);
+  try {
+    const binary = hubserverBinary();
+    ends.push(binary.remove);
+    const redis = keep(await startRedis());
+    const pagePort = await freePort();
+    const startHubFor = async (origin) => startHub(binary.path, { redis: redis.address, origin, port: await freePort() });
+    const one = keep(await startHubFor(`http://localhost:${pagePort}`));
+    const two = keep(await startHubFor(`http://localhost:${pagePort}`));
+    const servers = [
+      { name: 'Server 1', address: one.address },
+      { name: 'Server 2', address: two.address },
+    ];
+    const page = keep(await startPage(binary.path, pagePort, servers));
+    const browser = await launch();
+    ends.push(() => browser.close());
+    return { binary: binary.path, one, two, page, browser, startHubFor, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /**

@@ -34,17 +34,22 @@ export async function freePort() {
 
 export async function startRedis() {
   const port = await freePort();
-  const process = run('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']);
-  await untilListening(process, port);
-  return { address: `localhost:${port}`, stop: () => stop(process) };
+  const server = run('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']);
+  await untilListening(server, port);
+  return { address: `localhost:${port}`, stop: () => stop(server) };
 }
 
-/** A hub server that can be stopped and started again on its port. */
-export async function startHub(binary, { port, redis, origin }) {
+/**
+ * A hub server that can be stopped and started again on its port.
+ *
+ * @param more flags, such as `--page`
+ */
+export async function startHub(binary, { port, redis, origin, more = [] }) {
   const address = `http://localhost:${port}`;
   const hub = { address, port, process: null };
   hub.start = async () => {
-    hub.process = run(binary, ['--urls', address, '--redis-connection', redis, '--cors-origins', origin]);
+    const connections = ['--urls', address, ...(redis ? ['--redis-connection', redis] : []), ...(origin ? ['--cors-origins', origin] : [])];
+    hub.process = run(binary, [...connections, ...more]);
     await untilListening(hub.process, port);
   };
   /** The default end lets the server say goodbye; SIGKILL does not. */
@@ -81,9 +86,9 @@ export async function startCuttableProxy(target) {
 export async function startPage(binary, port, servers) {
   const address = `http://localhost:${port}`;
   const list = servers.map(({ name, address: server }) => `${name}=${server}`).join(',');
-  const process = run(binary, ['page', '--urls', address, '--page-servers', list]);
-  await untilListening(process, port);
-  return { address, stop: () => stop(process) };
+  const server = run(binary, ['page', '--urls', address, '--page-servers', list]);
+  await untilListening(server, port);
+  return { address, stop: () => stop(server) };
 }
 
 /** Whether a program can be started at all. */
@@ -103,6 +108,7 @@ function run(program, args) {
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   child.on('error', keep);
+  process.on('exit', () => child.kill('SIGKILL'));
   return child;
 }
 
