@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,12 +138,15 @@ func (h *Host) listen() (err error) {
 }
 
 // Addresses are where clients reach the server, with the ports that were chosen.
-func (h *Host) Addresses() []string {
-	all := make([]string, 0, len(h.listeners))
-	for _, listener := range h.listeners {
+func (h *Host) Addresses() []string { return addresses(h.listeners) }
+
+// addresses names each address once, were it two sockets as localhost is.
+func addresses(listeners []listener) []string {
+	all := make([]string, 0, len(listeners))
+	for _, listener := range listeners {
 		all = append(all, listener.address)
 	}
-	return all
+	return slices.Compact(all)
 }
 
 // Close gives back the addresses of a host that is not run.
@@ -193,11 +197,11 @@ func (h *Host) announce() {
 	if len(h.options.Hubs) > 0 && h.carrier.redis == nil {
 		h.logger.Info("no RedisConnection: this server stands alone and keeps its messages in memory")
 	}
-	for _, listener := range h.listeners {
-		h.logger.Info("listening", "address", listener.address)
+	for _, address := range h.Addresses() {
+		h.logger.Info("listening", "address", address)
 	}
-	for _, listener := range h.observed {
-		h.logger.Info("serving metrics", "address", listener.address+"/metrics")
+	for _, address := range addresses(h.observed) {
+		h.logger.Info("serving metrics", "address", address+"/metrics")
 	}
 }
 
