@@ -1,7 +1,6 @@
 package host
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
