@@ -1,10 +1,10 @@
 // Starts what the browser tests need: Redis, hub servers, the page. The only file that knows command lines.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -91,14 +91,10 @@ export async function startPage(binary, port, servers) {
   return { address, stop: () => stop(server) };
 }
 
-/** Whether a program can be started at all. */
+/** Whether a program, by name or path, is on this machine. */
 export function exists(program) {
-  try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  const folders = program.includes('/') ? [''] : (process.env.PATH ?? '').split(delimiter);
+  return folders.some((folder) => existsSync(join(folder, program)));
 }
 
 function run(program, args) {
