@@ -1,0 +1,120 @@
+//go:build unix
+
+package redis
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+)
+
+func (s *server) signal(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	if err := s.command.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A Redis that is there and does not answer, like one behind a network that swallows everything: calls end in time, the
+// loss is noticed without any traffic, and all works again afterwards.
+func TestPausedRedisIsNoticedAndCallsAreBounded(t *testing.T) {
+	redis := startRedis(t)
+	var seen states
+	receiver := newRecorder()
+	hub := openHub(t, startPlane(t, redis.address, func(o *Options) {
+		quick(o)
+		seen.observe(o)
+	}), receiver)
+	seen.expect(t, true)
+	redis.signal(t, syscall.SIGSTOP)
+	t.Cleanup(func() { redis.signal(t, syscall.SIGCONT) })
+
+	started := time.Now()
+	err := hub.Publish(testContext(t), toAll, textMessage("x"))
+	if took := time.Since(started); !errors.Is(err, backplane.ErrUnavailable) || took > 8*time.Second {
+		t.Errorf("after %s: %v", took, err)
+	}
+	if state := seen.expect(t, false); state.LastError == nil {
+		t.Errorf("state %+v", state)
+	}
+	if err := hub.Subscribe(testContext(t), toGroup("g")); !errors.Is(err, backplane.ErrUnavailable) {
+		t.Errorf("Subscribe: %v", err)
+	}
+	redis.signal(t, syscall.SIGCONT)
+	seen.expect(t, true)
+	eventually(t, "messages flow again", func() bool {
+		if err := hub.Publish(testContext(t), toAll, textMessage("again")); err != nil {
+			return false
+		}
+		got := receiveFrom(t, "message", receiver.deliveries)
+		return string(got.message.Encodings[0].Frame) == "again"
+	})
+}
+
+// With no traffic at all, only pings can tell.
+func TestSilentLossIsNoticed(t *testing.T) {
+	redis := startRedis(t)
+	var seen states
+	openHub(t, startPlane(t, redis.address, func(o *Options) {
+		o.HealthCheckInterval = 100 * time.Millisecond
+		seen.observe(o)
+	}), newRecorder())
+	seen.expect(t, true)
+	redis.signal(t, syscall.SIGSTOP)
+	t.Cleanup(func() { redis.signal(t, syscall.SIGCONT) })
+	started := time.Now()
+	state := seen.expect(t, false)
+	if took := time.Since(started); took > 8*time.Second || !strings.Contains(state.LastError.Error(), "no answer for 225ms") {
+		t.Errorf("noticed after %s: %v", took, state.LastError)
+	}
+}
+
+// Many large messages to a Redis that does not take them: memory is bounded by letting callers wait, and all end in time.
+func TestQueueIsBoundedWhenRedisDoesNotAnswer(t *testing.T) {
+	redis := startRedis(t)
+	plane := startPlane(t, redis.address, func(o *Options) {
+		quick(o)
+		o.HealthCheckInterval = time.Minute
+	})
+	hub := openHub(t, plane, newRecorder())
+	redis.signal(t, syscall.SIGSTOP)
+	t.Cleanup(func() { redis.signal(t, syscall.SIGCONT) })
+	message := textMessage(string(bytes.Repeat([]byte("x"), maxQueuedBytes/8)))
+	var calls sync.WaitGroup
+	started := time.Now()
+	for range 40 {
+		calls.Go(func() {
+			if err := hub.Publish(testContext(t), toAll, message); !errors.Is(err, backplane.ErrUnavailable) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	eventually(t, "the queue is full", func() bool {
+		if plane.publisher.room.TryAcquire(maxQueuedBytes / 8) {
+			plane.publisher.room.Release(maxQueuedBytes / 8)
+			return false
+		}
+		return true
+	})
+	calls.Wait()
+	if took := time.Since(started); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
+	redis.signal(t, syscall.SIGCONT)
+	eventually(t, "the room is given back", func() bool {
+		if !plane.publisher.room.TryAcquire(maxQueuedBytes) {
+			return false
+		}
+		plane.publisher.room.Release(maxQueuedBytes)
+		return true
+	})
+	eventually(t, "messages are taken again", func() bool {
+		return hub.Publish(testContext(t), toAll, textMessage("again")) == nil
+	})
+}
