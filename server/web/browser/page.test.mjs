@@ -180,6 +180,7 @@ describe('the page of one server', { skip: lacking() }, () => {
     const ann = await open({ name: 'ann' });
     await ann.state('Connected');
     await ann.message.fill('hello');
+    await ann.page.locator('.send:enabled').waitFor();
     const stops = [];
     // From the message onwards: Send, out of the page, around to the log, the name and the message.
     for (let stop = 0; stop < 5; stop++) {

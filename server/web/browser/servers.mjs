@@ -11,6 +11,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 const startLimit = 30_000;
 
+/** What is running: nothing may outlive the tests, however they end. */
+const children = new Set();
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
 /** The hub server's binary: HUBSERVER, or built once into a folder that `remove` deletes. */
 export function hubserverBinary() {
   if (process.env.HUBSERVER) {
@@ -104,7 +108,8 @@ function run(program, args) {
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   child.on('error', keep);
-  process.on('exit', () => child.kill('SIGKILL'));
+  children.add(child);
+  child.on('exit', () => children.delete(child));
   return child;
 }
 
