@@ -12,7 +12,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY server/ server/
-COPY --from=page /src/server/web/dist/ server/web/dist/
+COPY --from=page /src/server/web/dist/page/ server/web/dist/page/
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./server/cmd/hubserver ./server/cmd/demo
 
 FROM gcr.io/distroless/static-debian12:nonroot

@@ -13,7 +13,7 @@ IMAGE    ?= chatcluster/chatcluster:$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 5s
 
-PAGE         := server/web/dist/index.html
+PAGE         := server/web/dist/page/index.html
 PAGE_SOURCES := $(shell find server/web/src server/web/public server/web/*.json -type f 2>/dev/null)
 
 ##@ Try it
@@ -81,7 +81,7 @@ verify: ## Fail if generated text or go.mod is out of date
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf bin server/web/node_modules server/web/.angular hack/clients/javascript/node_modules
-	find server/web/dist -mindepth 1 ! -name .gitkeep -delete
+	rm -rf server/web/dist/page
 
 .PHONY: help
 help: ## Show this list
