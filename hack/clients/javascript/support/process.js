@@ -38,13 +38,19 @@ export class Process {
     this.#output = (this.#output + text).slice(-8192);
   }
 
+  // ready returns once the probe says so. A process that does not get there is ended.
   async ready(probe) {
     let end;
     this.exited.then((how) => (end = how));
-    await until(() => {
-      if (end !== undefined) throw new Error(`${this.name} ended (${end}) before it was ready:\n${this.#output}`);
-      return probe();
-    }, `start of ${this.name}`, 20_000);
+    try {
+      await until(() => {
+        if (end !== undefined) throw new Error(`it ended (${end}) before it was ready`);
+        return probe();
+      }, "readiness", 20_000);
+    } catch (error) {
+      this.#child.kill("SIGKILL");
+      throw new Error(`${this.name}: ${error.message}\n${this.#output}`);
+    }
   }
 
   // stop sends the signal and returns once the process is gone. One that ignores it for 15 s is killed, and that is an error.
