@@ -111,15 +111,11 @@ func saveJSON(path string, outcome *compare.Outcome) error {
 	if path == "" {
 		return nil
 	}
-	file, err := os.Create(path) // #nosec G304 -- the user names it
+	file, err := os.Create(path) // #nosec G304 G703 -- the user names it
 	if err != nil {
 		return fmt.Errorf("save JSON: %w", err)
 	}
-	defer file.Close()
-	if err := writeJSON(file, outcome); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
+	if err := errors.Join(writeJSON(file, outcome), file.Close()); err != nil {
 		return fmt.Errorf("save JSON: %w", err)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 func printReport(out io.Writer, options loadOptions, report trial.Report) error {
 	lines := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(name, format string, values ...any) {
-		fmt.Fprintf(lines, "%s\t%s\n", name, fmt.Sprintf(format, values...))
+		_, _ = fmt.Fprintf(lines, "%s\t%s\n", name, fmt.Sprintf(format, values...))
 	}
 	line("workload", "%s", describe(options))
 	line("broadcasts", "%d sent of %d", report.Sent, report.Planned)

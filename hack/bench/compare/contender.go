@@ -37,11 +37,12 @@ type Contender struct {
 
 // Ours is this repository's hub server.
 func Ours() Contender {
+	const built = "{work}/hubserver"
 	return Contender{
 		Name:       "ours",
-		Build:      []string{"go", "build", "-trimpath", "-o", "{work}/hubserver", "./server/cmd/hubserver"},
-		Version:    []string{"{work}/hubserver", "--version"},
-		Command:    []string{"{work}/hubserver", "--urls", "http://127.0.0.1:{port}", "--redis-connection", "{redis}"},
+		Build:      []string{"go", "build", "-trimpath", "-o", built, "./server/cmd/hubserver"},
+		Version:    []string{built, "--version"},
+		Command:    []string{built, "--urls", "http://127.0.0.1:{port}", "--redis-connection", "{redis}"},
 		HealthPath: "/healthz",
 		ReadyPath:  "/readyz",
 		HubPath:    "/chatHub",

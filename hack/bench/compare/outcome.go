@@ -53,7 +53,8 @@ type Row struct {
 }
 
 func newOutcome(resting section, traffics []traffic) *Outcome {
-	sections := []section{resting}
+	sections := make([]section, 0, 1+len(traffics))
+	sections = append(sections, resting)
 	for _, t := range traffics {
 		sections = append(sections, t.section)
 	}

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -41,13 +42,13 @@ func (o Options) Check() error {
 	const fewest = 20 // the closed loop's senders
 	switch {
 	case o.Servers < 1 || o.Rounds < 1 || o.IdleConnections < 1:
-		return fmt.Errorf("compare: servers, rounds and idle connections must be at least 1")
+		return errors.New("compare: servers, rounds and idle connections must be at least 1")
 	case o.Connections < fewest:
 		return fmt.Errorf("compare: connections is %d, must be at least %d", o.Connections, fewest)
 	case o.Size < load.MinimumSize:
 		return fmt.Errorf("compare: size is %d bytes, must be at least %d", o.Size, load.MinimumSize)
 	case o.Duration <= 0 || o.Warmup < 0:
-		return fmt.Errorf("compare: duration must be positive and warm-up not negative")
+		return errors.New("compare: duration must be positive and warm-up not negative")
 	}
 	return nil
 }

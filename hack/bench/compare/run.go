@@ -33,7 +33,7 @@ func Run(ctx context.Context, options Options) (*Outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a work folder: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	redis, err := startRedis(ctx, options.RedisServer)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,7 @@ func upgrade(conn io.Writer, reader *bufio.Reader, to target) error {
 	if err != nil {
 		return fmt.Errorf("read the upgrade response: %w", err)
 	}
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		return fmt.Errorf("upgrade refused: %s", response.Status)
 	}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -16,7 +17,7 @@ type target struct {
 
 func parseTargets(urls []string) ([]target, error) {
 	if len(urls) == 0 {
-		return nil, fmt.Errorf("no hub URL given")
+		return nil, errors.New("no hub URL given")
 	}
 	targets := make([]target, 0, len(urls))
 	for _, text := range urls {

@@ -48,7 +48,7 @@ type Process struct {
 
 // Start starts the server in a process group of its own, so that a Ctrl-C on the terminal leaves its end to Stop.
 func Start(spec Spec) (*Process, error) {
-	p := &Process{command: exec.Command(spec.Command[0], spec.Command[1:]...), exited: make(chan struct{})} // #nosec G204 -- running what it is told to is its purpose
+	p := &Process{command: newCommand(spec.Command), exited: make(chan struct{})}
 	p.command.Env = append(os.Environ(), spec.Environment...)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 	p.command.SysProcAttr = attributes()
@@ -67,8 +67,10 @@ func Start(spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// shells are the programs that a launcher runs in before it becomes the server.
-var shells = []string{"env", "sh", "bash", "dash", "busybox"}
+// newCommand has no context of its own: Stop ends a server, with time to say goodbye.
+func newCommand(command []string) *exec.Cmd {
+	return exec.CommandContext(context.Background(), command[0], command[1:]...) // #nosec G204 -- running what it is told to is its purpose
+}
 
 // awaitReplacement waits until the launcher has become the server and starts the clock again.
 func (p *Process) awaitReplacement() {
@@ -77,7 +79,7 @@ func (p *Process) awaitReplacement() {
 		if err != nil {
 			return // it has ended already, which shows later, or this system cannot tell
 		}
-		if !slices.Contains(shells, filepath.Base(program)) {
+		if !isShell(program) {
 			break
 		}
 		if p.pause() != nil {
@@ -85,6 +87,11 @@ func (p *Process) awaitReplacement() {
 		}
 	}
 	p.started = time.Now()
+}
+
+// isShell tells whether a launcher is still running: the program is not the server yet.
+func isShell(program string) bool {
+	return slices.Contains([]string{"env", "sh", "bash", "dash", "busybox"}, filepath.Base(program))
 }
 
 // pause waits a moment, or tells that the process has ended.

@@ -3,6 +3,7 @@
 package process_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -166,8 +167,8 @@ func living(group int) bool {
 		if err != nil {
 			continue
 		}
-		fields := strings.Fields(string(text)[strings.LastIndexByte(string(text), ')')+1:])
-		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
+		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" {
 			return true
 		}
 	}
