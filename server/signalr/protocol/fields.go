@@ -43,6 +43,8 @@ type fieldCache struct {
 // candidate is a field that may yet lose its name to another one.
 type candidate struct {
 	field
+	// goName is the tag's name or the name in Go: the one by which Go and encoding/json decide.
+	goName string
 	tagged bool
 }
 
@@ -55,17 +57,20 @@ func (c *fieldCache) of(t reflect.Type) *structFields {
 }
 
 func (c *fieldCache) derive(t reflect.Type) *structFields {
-	var candidates []candidate
-	c.collect(t, nil, map[reflect.Type]bool{}, &candidates)
 	plan := &structFields{byName: make(map[string]int)}
-	for _, one := range candidates {
-		winner, err := dominant(candidates, one.name)
-		if err != nil {
-			plan.err = fmt.Errorf("%v: %w", t, err)
-			return plan
-		}
-		if winner == nil || !slices.Equal(winner.index, one.index) {
+	var candidates []candidate
+	if err := c.collect(t, nil, map[reflect.Type]bool{}, &candidates); err != nil {
+		plan.err = fmt.Errorf("%v: %w", t, err)
+		return plan
+	}
+	for i := range candidates {
+		one := &candidates[i]
+		if !dominates(one, candidates) {
 			continue
+		}
+		if _, taken := plan.byName[one.name]; taken {
+			plan.err = fmt.Errorf("%v: two fields are named %q", t, one.name)
+			return plan
 		}
 		one.key = c.encode(nil, one.name)
 		plan.byName[one.name] = len(plan.fields)
@@ -76,9 +81,9 @@ func (c *fieldCache) derive(t reflect.Type) *structFields {
 
 // collect walks t and the structs embedded in it. open holds the types being walked, so that a struct that embeds a
 // pointer to itself ends.
-func (c *fieldCache) collect(t reflect.Type, prefix []int, open map[reflect.Type]bool, found *[]candidate) {
+func (c *fieldCache) collect(t reflect.Type, prefix []int, open map[reflect.Type]bool, found *[]candidate) error {
 	if open[t] {
-		return
+		return nil
 	}
 	open[t] = true
 	defer delete(open, t)
@@ -90,28 +95,32 @@ func (c *fieldCache) collect(t reflect.Type, prefix []int, open map[reflect.Type
 		embedded := embeddedStruct(declared)
 		switch {
 		case tag == "-", !declared.IsExported() && embedded == nil:
-			continue
 		case embedded != nil && name == "":
-			c.collect(embedded, index, open, found)
+			if err := c.collect(embedded, index, open, found); err != nil {
+				return err
+			}
 		case declared.IsExported():
 			*found = append(*found, c.candidate(declared, name, options, index))
+		default:
+			return fmt.Errorf("%s must be exported to be named %q", declared.Name, name)
 		}
 	}
+	return nil
 }
 
 func (c *fieldCache) candidate(declared reflect.StructField, name, options string, index []int) candidate {
-	tagged := name != ""
-	if !tagged {
-		name = c.rename(declared.Name)
-	}
 	has := func(option string) bool { return slices.Contains(strings.Split(options, ","), option) }
-	return candidate{
-		tagged: tagged,
+	one := candidate{
+		goName: name, tagged: name != "",
 		field: field{
 			name: name, index: index,
 			omitEmpty: has("omitempty"), omitZero: has("omitzero"), quoted: has("string"),
 		},
 	}
+	if !one.tagged {
+		one.goName, one.name = declared.Name, c.rename(declared.Name)
+	}
+	return one
 }
 
 func embeddedStruct(declared reflect.StructField) reflect.Type {
@@ -119,7 +128,7 @@ func embeddedStruct(declared reflect.StructField) reflect.Type {
 	if !declared.Anonymous {
 		return nil
 	}
-	if t.Kind() == reflect.Pointer && declared.IsExported() {
+	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct {
@@ -128,28 +137,21 @@ func embeddedStruct(declared reflect.StructField) reflect.Type {
 	return t
 }
 
-// dominant is the field that gets a name which several may claim, by the rules of Go and encoding/json: the least
-// nested; among those the one with a tag; none if that leaves several. Two of one struct are a mistake.
-func dominant(candidates []candidate, name string) (*candidate, error) {
-	var best *candidate
-	ambiguous := false
+// dominates tells whether a field gets its name when several claim it. The rules are those of Go and encoding/json:
+// the least nested wins; among those the one with a tag; if that leaves several, none. Two of one struct are not
+// settled here but reported as a mistake.
+func dominates(one *candidate, candidates []candidate) bool {
+	parent := one.index[:len(one.index)-1]
 	for i := range candidates {
-		one := &candidates[i]
-		switch {
-		case one.name != name:
-		case best == nil || outranks(one, best):
-			best, ambiguous = one, false
-		case !outranks(best, one):
-			if last := len(one.index) - 1; slices.Equal(best.index[:last], one.index[:last]) {
-				return nil, fmt.Errorf("two fields are named %q", name)
-			}
-			ambiguous = true
+		other := &candidates[i]
+		if other == one || other.goName != one.goName || slices.Equal(parent, other.index[:len(other.index)-1]) {
+			continue
+		}
+		if !outranks(one, other) {
+			return false
 		}
 	}
-	if ambiguous {
-		return nil, nil
-	}
-	return best, nil
+	return true
 }
 
 func outranks(a, b *candidate) bool {
@@ -203,9 +205,12 @@ func (f *field) get(value reflect.Value) (reflect.Value, bool) {
 }
 
 // reach is get for writing: it makes the embedded structs on the way.
-func (f *field) reach(value reflect.Value) reflect.Value {
+func (f *field) reach(value reflect.Value) (reflect.Value, error) {
 	for i, position := range f.index {
 		if i > 0 && value.Kind() == reflect.Pointer {
+			if value.IsNil() && !value.CanSet() {
+				return reflect.Value{}, fmt.Errorf("%s is in an embedded %v, which only its package can make", f.name, value.Type())
+			}
 			if value.IsNil() {
 				value.Set(reflect.New(value.Type().Elem()))
 			}
@@ -213,7 +218,7 @@ func (f *field) reach(value reflect.Value) reflect.Value {
 		}
 		value = value.Field(position)
 	}
-	return value
+	return value, nil
 }
 
 // camelCase is System.Text.Json's camel case, which clients expect: it lowers the first letter, and of a leading run of

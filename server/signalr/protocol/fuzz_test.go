@@ -7,6 +7,12 @@ import (
 	"unicode/utf8"
 )
 
+// The corpus in testdata/fuzz runs with every go test. To search for more, one target at a time:
+//
+//	go test -run '^$' -fuzz '^FuzzJSONDecode$' -fuzztime 60s -fuzzminimizetime 10x ./server/signalr/protocol
+//
+// Without -fuzzminimizetime most of the time goes into shrinking inputs whose coverage varies by the order of a map.
+
 func FuzzJSONDecode(f *testing.F) {
 	for _, test := range written {
 		f.Add([]byte(test.text+"\x1e"), 0)

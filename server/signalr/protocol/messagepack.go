@@ -13,6 +13,7 @@ import (
 //     tag's options omitempty and omitzero and the name - work as in encoding/json. Other names are skipped on reading.
 //   - []byte is bin, time.Time is the timestamp extension, a type with MarshalText (and without MarshalMsg of
 //     tinylib/msgp) is str.
+//   - A .NET enum is its name: give the Go type that stands for it MarshalText and UnmarshalText.
 //   - An integer of any width is read into any Go integer type that can hold it; a float reads integers too.
 //   - Objects and arrays nest at most 64 deep, message included.
 type MessagePack struct{}

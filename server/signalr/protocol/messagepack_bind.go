@@ -19,7 +19,14 @@ func (MessagePack) Unmarshal(raw Raw, into any) error {
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return bindError(into, "it is not a pointer to a value")
 	}
-	rest, err := bindValue(raw, target.Elem(), 0)
+	var rest []byte
+	var err error
+	switch into.(type) {
+	case *string, *bool, *int, *int64, *float64: // most arguments; these have no methods to look for
+		rest, err = bindNilOrScalar(raw, target.Elem())
+	default:
+		rest, err = bindValue(raw, target.Elem(), 0)
+	}
 	if err == nil && len(rest) > 0 {
 		err = errors.New("more than one value")
 	}
@@ -74,6 +81,13 @@ func bindValue(input []byte, target reflect.Value, depth int) (rest []byte, err 
 	default:
 		return bindScalar(input, target)
 	}
+}
+
+func bindNilOrScalar(input []byte, target reflect.Value) ([]byte, error) {
+	if msgp.IsNil(input) {
+		return bindNil(input, target)
+	}
+	return bindScalar(input, target)
 }
 
 func bindNil(input []byte, target reflect.Value) ([]byte, error) {
@@ -238,146 +252,4 @@ func readInteger(input []byte) (signed int64, unsigned uint64, rest []byte, err 
 		return 0, 0, nil, errIncomplete
 	}
 	return signed, unsigned, rest, nil
-}
-
-func bindStruct(input []byte, target reflect.Value, depth int) ([]byte, error) {
-	plan := messagePackFields.of(target.Type())
-	if plan.err != nil {
-		return nil, plan.err
-	}
-	size, rest, err := readMapHeader(input, target.Type(), depth)
-	if err != nil {
-		return nil, err
-	}
-	for range size {
-		var name []byte
-		if msgp.NextType(rest) == msgp.StrType {
-			name, rest, err = msgp.ReadStringZC(rest)
-		} else {
-			rest, err = skipMessagePack(rest, depth)
-		}
-		if err != nil {
-			return nil, errIncomplete
-		}
-		position, known := plan.byName[string(name)]
-		if !known {
-			if rest, err = skipMessagePack(rest, depth); err != nil {
-				return nil, errIncomplete
-			}
-			continue
-		}
-		f := &plan.fields[position]
-		if rest, err = bindValue(rest, f.reach(target), depth); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
-		}
-	}
-	return rest, nil
-}
-
-func bindMap(input []byte, target reflect.Value, depth int) ([]byte, error) {
-	size, rest, err := readMapHeader(input, target.Type(), depth)
-	if err != nil {
-		return nil, err
-	}
-	entries := reflect.MakeMap(target.Type())
-	for range size {
-		key, value := reflect.New(target.Type().Key()).Elem(), reflect.New(target.Type().Elem()).Elem()
-		if rest, err = bindValue(rest, key, depth); err != nil {
-			return nil, fmt.Errorf("key of a map: %w", err)
-		}
-		if !key.Comparable() {
-			return nil, errors.New("key of a map: arrays and maps cannot be keys")
-		}
-		if rest, err = bindValue(rest, value, depth); err != nil {
-			return nil, fmt.Errorf("value of a map: %w", err)
-		}
-		entries.SetMapIndex(key, value)
-	}
-	target.Set(entries)
-	return rest, nil
-}
-
-// bindSequence reads an array, or bytes. A slice grows with the elements that are really there: the size in the header
-// is only a claim.
-func bindSequence(input []byte, target reflect.Value, depth int) ([]byte, error) {
-	kind := msgp.NextType(input)
-	if kind == msgp.BinType || kind == msgp.StrType {
-		return bindBinary(input, target, kind)
-	}
-	size, rest, err := readArrayHeader(input, target.Type(), depth)
-	if err != nil {
-		return nil, err
-	}
-	elements := target
-	switch {
-	case target.Kind() == reflect.Slice:
-		elements = reflect.New(target.Type()).Elem()
-		elements.Set(reflect.MakeSlice(target.Type(), 0, min(int(size), 64)))
-	case int(size) != target.Len():
-		return nil, fmt.Errorf("%d elements do not fit %v", size, target.Type())
-	}
-	for i := range int(size) {
-		if target.Kind() == reflect.Slice {
-			elements.Grow(1)
-			elements.SetLen(i + 1)
-		}
-		if rest, err = bindValue(rest, elements.Index(i), depth); err != nil {
-			return nil, fmt.Errorf("element %d: %w", i, err)
-		}
-	}
-	if target.Kind() == reflect.Slice {
-		target.Set(elements)
-	}
-	return rest, nil
-}
-
-func bindBinary(input []byte, target reflect.Value, kind msgp.Type) (rest []byte, err error) {
-	if target.Type().Elem().Kind() != reflect.Uint8 {
-		return nil, misfit(input, target.Type())
-	}
-	var content []byte
-	if kind == msgp.BinType {
-		content, rest, err = msgp.ReadBytesZC(input)
-	} else {
-		content, rest, err = msgp.ReadStringZC(input)
-	}
-	switch {
-	case err != nil:
-		return nil, errIncomplete
-	case target.Kind() == reflect.Slice:
-		target.SetBytes(append([]byte{}, content...))
-	case len(content) != target.Len():
-		return nil, fmt.Errorf("%d bytes do not fit %v", len(content), target.Type())
-	default:
-		reflect.Copy(target, reflect.ValueOf(content))
-	}
-	return rest, nil
-}
-
-// readMapHeader and readArrayHeader refuse sizes that the bytes left cannot hold.
-func readMapHeader(input []byte, t reflect.Type, depth int) (uint32, []byte, error) {
-	if msgp.NextType(input) != msgp.MapType {
-		return 0, nil, misfit(input, t)
-	}
-	size, rest, err := msgp.ReadMapHeaderBytes(input)
-	return checkSize(size, 2*uint64(size), rest, err, depth)
-}
-
-func readArrayHeader(input []byte, t reflect.Type, depth int) (uint32, []byte, error) {
-	if msgp.NextType(input) != msgp.ArrayType {
-		return 0, nil, misfit(input, t)
-	}
-	size, rest, err := msgp.ReadArrayHeaderBytes(input)
-	return checkSize(size, uint64(size), rest, err, depth)
-}
-
-func checkSize(size uint32, atLeast uint64, rest []byte, err error, depth int) (uint32, []byte, error) {
-	switch {
-	case err != nil || atLeast > uint64(len(rest)):
-		return 0, nil, errIncomplete
-	case depth > maximumDepth:
-		return 0, nil, errTooDeep
-	default:
-		return size, rest, nil
-	}
 }
