@@ -61,7 +61,7 @@ const (
 // keyPurpose separates these proofs from everything else that the cluster key is used for.
 const keyPurpose = "chatcluster connection token 1"
 
-var tokenEncoding = base64.RawURLEncoding.Strict()
+var tokenEncoding = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a constant
 
 // Keys issue and verify connection tokens. They are safe for concurrent use, also with Replace.
 type Keys struct {
@@ -192,7 +192,7 @@ func newProver(key []byte) (*prover, error) {
 
 // proof covers the length of the hub's name too: without it, bytes could change sides between name and body.
 func (p *prover) proof(hub string, body []byte) [sha256.Size]byte {
-	keyed := p.hashes.Get().(hash.Hash)
+	keyed := p.hashes.Get().(hash.Hash) //nolint:forcetypeassert // nothing else is put there
 	defer p.hashes.Put(keyed)
 	keyed.Reset()
 	var buffer [4 + 2*maximumToken + sha256.Size]byte

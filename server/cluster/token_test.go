@@ -135,11 +135,11 @@ func TestTokenWithTrailingBitsIsNotASecondSpelling(t *testing.T) {
 func TestUnknownFormatsAndFlagsAreRefusedThoughProven(t *testing.T) {
 	keys := newKeys(t, key(1))
 	for position, value := range []byte{tokenFormat + 1, 2} {
-		body := make([]byte, headerSize+secretSize)
-		body[0] = tokenFormat
-		body[position] = value
-		proof := (*keys.provers.Load())[0].proof("h", body)
-		refuse(t, keys, "h", tokenEncoding.EncodeToString(append(body, proof[:proofSize]...)))
+		token := [minimumToken]byte{0: tokenFormat}
+		token[position] = value
+		proof := (*keys.provers.Load())[0].proof("h", token[:minimumToken-proofSize])
+		copy(token[minimumToken-proofSize:], proof[:])
+		refuse(t, keys, "h", tokenEncoding.EncodeToString(token[:]))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 )
 
@@ -37,7 +36,7 @@ type fieldCache struct {
 	rename func(string) string
 	// encode appends a name in the protocol's encoding.
 	encode func(buffer []byte, name string) []byte
-	types  sync.Map // reflect.Type -> *structFields
+	types  typeCache[*structFields]
 }
 
 // candidate is a field that may yet lose its name to another one.
@@ -49,11 +48,7 @@ type candidate struct {
 }
 
 func (c *fieldCache) of(t reflect.Type) *structFields {
-	if known, ok := c.types.Load(t); ok {
-		return known.(*structFields)
-	}
-	known, _ := c.types.LoadOrStore(t, c.derive(t))
-	return known.(*structFields)
+	return c.types.of(t, c.derive)
 }
 
 func (c *fieldCache) derive(t reflect.Type) *structFields {

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -20,8 +21,8 @@ type (
 		Name int `json:"Both"`
 	}
 	fieldsLoop struct {
-		*fieldsLoop
-		Loop int
+		*fieldsLoop //nolint:unused // embedding itself is the point
+		Loop        int
 	}
 	// FieldsLoop embeds a pointer to itself.
 	FieldsLoop struct {
@@ -104,7 +105,7 @@ func TestFieldsAreThoseOfEncodingJSON(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.EqualFold(string(got), string(want)) {
+			if !bytes.EqualFold(got, want) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
@@ -132,8 +133,9 @@ func TestMessagePackFieldsKeepTheirNames(t *testing.T) {
 		Dash    int    `msgpack:"-,"`
 		Gone    int    `msgpack:"-"`
 	}
-	var names []string
-	for _, f := range messagePackFields.of(reflect.TypeFor[options]()).fields {
+	fields := messagePackFields.of(reflect.TypeFor[options]()).fields
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
 		names = append(names, f.name)
 	}
 	if got := strings.Join(names, " "); got != "Deep Same Tagged Both URL re-named empty Zero -" {

@@ -91,7 +91,7 @@ type foreignMessage struct{}
 func (*foreignMessage) Type() Type { return 42 }
 
 func raws(values ...string) []any {
-	arguments := []any{}
+	arguments := make([]any, 0, len(values))
 	for _, value := range values {
 		arguments = append(arguments, Raw(value))
 	}

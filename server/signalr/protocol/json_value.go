@@ -16,9 +16,10 @@ import (
 // What reflection says about types, remembered for the life of the process.
 var (
 	jsonMethods = methodCache{marshaler: reflect.TypeFor[json.Marshaler]()}
-	jsonFields  = fieldCache{tag: "json", rename: camelCase, encode: func(buffer []byte, name string) []byte {
-		return append(appendJSONString(buffer, name), ':')
-	}}
+	jsonFields  = fieldCache{ //nolint:gochecknoglobals // a cache
+		tag: "json", rename: camelCase,
+		encode: func(buffer []byte, name string) []byte { return append(appendJSONString(buffer, name), ':') },
+	}
 )
 
 // appendJSONValue writes any value. depth is the number of objects and arrays around it. The common types of

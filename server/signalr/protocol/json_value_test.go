@@ -40,7 +40,7 @@ type person struct {
 	Bytes     []byte
 	When      time.Time
 	Skipped   string    `json:"-"`
-	Dash      string    `json:"-,"`
+	Dash      string    `json:"-,"` //nolint:staticcheck // as encoding/json has it
 	Omitted   string    `json:",omitempty"`
 	Zero      time.Time `json:"zero,omitzero"`
 	Quoted    int64     `json:",string"`
@@ -112,7 +112,7 @@ func TestJSONWritesValuesAsTheReferenceDoes(t *testing.T) {
 			A bool    `json:",string"`
 			B string  `json:",string"`
 			C *int    `json:",string"`
-			D []int   `json:",string"`
+			D []int   `json:",string"` //nolint:staticcheck // ignored, as encoding/json does
 			E float64 `json:",string"`
 		}{B: `"`, D: []int{1}}, `{"a":"false","b":"\"\\\"\"","c":null,"d":[1],"e":"0"}`},
 	}
@@ -148,7 +148,7 @@ func TestJSONRefusesValuesWithoutForm(t *testing.T) {
 		"broken marshaler": broken{}, "failing marshaler": []broken{{failure}}, "number": json.Number("1x"),
 		"two fields of one name": struct {
 			URL string
-			Url string
+			Url string //nolint:revive // the clash is the point
 		}{},
 		"inside": map[string]any{"a": struct{ A chan int }{make(chan int)}},
 	}

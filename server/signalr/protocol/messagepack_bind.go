@@ -157,13 +157,13 @@ func bindForeign(input []byte, into msgp.Unmarshaler, depth int) ([]byte, error)
 	return rest, nil
 }
 
-// hiddenCause keeps the text of a cause, which may quote the value, out of an error.
-type hiddenCause struct{ cause error }
+// hiddenError keeps the text of a cause, which may quote the value, out of an error.
+type hiddenError struct{ cause error }
 
-func (hiddenCause) Error() string   { return errNotAccepted.Error() }
-func (h hiddenCause) Unwrap() error { return h.cause }
+func (hiddenError) Error() string   { return errNotAccepted.Error() }
+func (h hiddenError) Unwrap() error { return h.cause }
 
-func notAccepted(cause error) error { return hiddenCause{cause} }
+func notAccepted(cause error) error { return hiddenError{cause} }
 
 // bindJSON translates the value to JSON, as Append does in the other direction.
 func bindJSON(input []byte, into *json.RawMessage, depth int) ([]byte, error) {

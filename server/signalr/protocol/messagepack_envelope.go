@@ -296,7 +296,7 @@ func cutValue(input []byte, depth int) (value Raw, rest []byte, err error) {
 // skipMessagePack is msgp.Skip with a bound on the depth that fits the stack of a small goroutine.
 func skipMessagePack(input []byte, depth int) (rest []byte, err error) {
 	var size uint32
-	count := uint64(0)
+	var count uint64
 	switch msgp.NextType(input) {
 	case msgp.ArrayType:
 		size, rest, err = msgp.ReadArrayHeaderBytes(input)

@@ -17,7 +17,9 @@ import (
 // What reflection says about types, remembered for the life of the process.
 var (
 	messagePackMethods = methodCache{marshaler: reflect.TypeFor[msgp.Marshaler]()}
-	messagePackFields  = fieldCache{tag: "msgpack", rename: func(name string) string { return name }, encode: appendText}
+	messagePackFields  = fieldCache{ //nolint:gochecknoglobals // a cache
+		tag: "msgpack", rename: func(name string) string { return name }, encode: appendText,
+	}
 )
 
 // appendMessagePackValue writes any value. depth is the number of arrays and maps around it. The common types of
@@ -102,7 +104,8 @@ func appendReflect(buffer []byte, value reflect.Value, depth int) ([]byte, error
 func appendSpecial(buffer []byte, value reflect.Value, depth int) (extended []byte, done bool, err error) {
 	switch value.Type() {
 	case timeType:
-		return msgp.AppendTimeExt(buffer, value.Interface().(time.Time)), true, nil
+		at, _ := reflect.TypeAssert[time.Time](value)
+		return msgp.AppendTimeExt(buffer, at), true, nil
 	case rawType:
 		return appendRawElement(buffer, value.Bytes()), true, nil
 	case jsonNumberType:

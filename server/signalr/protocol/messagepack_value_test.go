@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,14 +225,8 @@ func TestMessagePackRefusesValuesThatDoNotFit(t *testing.T) {
 
 func TestMessagePackBoundsDepthOfValues(t *testing.T) {
 	type tree struct{ Children []tree }
-	deep := Raw{}
-	for range 100000 {
-		deep = append(deep, 0x91)
-	}
-	trees := Raw{}
-	for range 1000 {
-		trees = append(trees, unhex(t, "81 a8'Children' 91")...)
-	}
+	deep := Raw(strings.Repeat("\x91", 100000))
+	trees := Raw(strings.Repeat("\x81\xa8Children\x91", 1000))
 	for _, test := range []struct {
 		raw  Raw
 		into any

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
-	"sync"
 	"time"
 )
 
@@ -31,22 +30,21 @@ type methods struct {
 type methodCache struct {
 	// marshaler is the interface of types that write the protocol's encoding themselves.
 	marshaler reflect.Type
-	types     sync.Map // reflect.Type -> methods
+	types     typeCache[methods]
 }
 
 func (c *methodCache) of(t reflect.Type) methods {
-	if known, ok := c.types.Load(t); ok {
-		return known.(methods)
-	}
+	return c.types.of(t, c.derive)
+}
+
+func (c *methodCache) derive(t reflect.Type) methods {
 	pointer := reflect.PointerTo(t)
-	found := methods{
+	return methods{
 		marshaler:        t.Implements(c.marshaler),
 		text:             t.Implements(textMarshalerType),
 		pointerMarshaler: pointer.Implements(c.marshaler),
 		pointerText:      pointer.Implements(textMarshalerType),
 	}
-	c.types.Store(t, found)
-	return found
 }
 
 // find returns the value's own way to write itself, as its marshaler interface or encoding.TextMarshaler, or nil.
@@ -59,9 +57,11 @@ func (c *methodCache) find(value reflect.Value) any {
 	case found.pointerMarshaler && pointed:
 		return value.Addr().Interface()
 	case found.text:
-		return textOnly{value.Interface().(encoding.TextMarshaler)}
+		own, _ := reflect.TypeAssert[encoding.TextMarshaler](value)
+		return textOnly{own}
 	case found.pointerText && pointed:
-		return textOnly{value.Addr().Interface().(encoding.TextMarshaler)}
+		own, _ := reflect.TypeAssert[encoding.TextMarshaler](value.Addr())
+		return textOnly{own}
 	default:
 		return nil
 	}
