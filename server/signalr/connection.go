@@ -37,8 +37,11 @@ type connection struct {
 	inbox   inbox
 	items   Items
 	// calls holds a token for each call that may run at a time, beyond streams.
-	calls   chan struct{}
-	streams streams
+	calls chan struct{}
+	// dropped is closed when the server ends the connection: then calls that wait for their turn are not run.
+	dropped  chan struct{}
+	dropOnce sync.Once
+	streams  streams
 
 	// protocolIndex and user are set by the handshake, before anyone else knows the connection.
 	protocolIndex int
@@ -62,7 +65,7 @@ type connection struct {
 }
 
 func newConnection(hub *Hub, carrier *transport.Connection) *connection {
-	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient)}
+	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient), dropped: make(chan struct{})}
 	c.context, c.cancel = context.WithCancelCause(context.Background())
 	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
 	return c
@@ -84,6 +87,9 @@ func (c *connection) Receive(data []byte) <-chan struct{} {
 // Closed implements transport.Session. What the client sent before it left is still acted on: it may have left because it
 // was done.
 func (c *connection) Closed(cause error) {
+	if cause != nil {
+		c.drop()
+	}
 	if cause != nil || !c.inbox.finish() {
 		c.end(cause)
 		return
@@ -123,6 +129,12 @@ func (c *connection) closeWithError(cause error) {
 
 // close ends the connection by the server's will: message, or a plain Close if it is nil, is the last that the client gets.
 func (c *connection) close(message *protocol.Close, cause error, code uint16) {
+	c.drop()
+	c.finish(message, cause, code)
+}
+
+// finish ends the connection; calls that wait for their turn still get it.
+func (c *connection) finish(message *protocol.Close, cause error, code uint16) {
 	if message == nil {
 		message = &protocol.Close{}
 	}
@@ -133,6 +145,9 @@ func (c *connection) close(message *protocol.Close, cause error, code uint16) {
 	c.transport.Finish(payload, code)
 	c.end(cause)
 }
+
+// drop gives up the calls that have not begun.
+func (c *connection) drop() { c.dropOnce.Do(func() { close(c.dropped) }) }
 
 // end is the end of the connection for the application, once; cause is nil if no fault led to it.
 func (c *connection) end(cause error) {

@@ -114,7 +114,7 @@ func (c *connection) closedByClient(message *protocol.Close) {
 	if message.Error != "" {
 		cause = &HubError{Message: message.Error}
 	}
-	c.close(nil, cause, transport.CloseNormal)
+	c.finish(nil, cause, transport.CloseNormal)
 }
 
 // complete takes the end of a stream that the client sends, or the client's answer to a call of the server.

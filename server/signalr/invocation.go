@@ -130,13 +130,9 @@ func (c *connection) takeTurn() bool {
 	select {
 	case c.calls <- struct{}{}:
 		return true
-	case <-c.context.Done():
-	}
-	if c.phaseNow() != phaseOpen {
+	case <-c.dropped:
 		return false
 	}
-	c.calls <- struct{}{}
-	return true
 }
 
 func (c *connection) failure(m *method, err error) string {

@@ -71,7 +71,7 @@ func TestWhatAClientSaidBeforeItLeftIsHeard(t *testing.T) {
 	<-hub.entered
 	c.send(`{"type":1,"target":"Say","arguments":["one"]}`, `{"type":1,"target":"Say","arguments":["two"]}`)
 	c.send(`{"type":1,"invocationId":"x","target":"Nope","arguments":[]}`) // answered once all before it has been read...
-	_ = c.socket.CloseNow()                                               // ...but the client is gone
+	_ = c.socket.CloseNow()                                                // ...but the client is gone
 	close(hub.open)
 	for _, want := range []string{"one", "two"} {
 		if got := <-hub.said; got != want {
