@@ -20,15 +20,6 @@ const maximumBroadcast = 1 << 20
 func routes(server *signalr.Server, s settings) (http.Handler, error) {
 	mux := http.NewServeMux()
 	value := &Hub{} // shared by both hubs, as the reference shares what it counts
-	guard, err := newGuard(s.key)
-	if err != nil {
-		return nil, err
-	}
-	s.hub.UserID = authentication.UserID
-	if s.hub.Authorize, err = authentication.Methods(value, guard.methods); err != nil {
-		return nil, err
-	}
-	s.endpoint.Authenticate = guard.open().Authenticate
 	access, err := newAccess(s.key, value)
 	if err != nil {
 		return nil, err
@@ -43,10 +34,8 @@ func routes(server *signalr.Server, s settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	chatOptions := s.hub
-	chatOptions.Authorize = nil
 	s.hub.Authorize = nil // the policies are those of the other hub
-	chatHub, err := server.Hub(chat.DefaultName, &chat.Hub{}, chatOptions)
+	chatHub, err := server.Hub(chat.DefaultName, &chat.Hub{}, s.hub)
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +45,12 @@ func routes(server *signalr.Server, s settings) (http.Handler, error) {
 	longPolling.Transports = transport.LongPolling
 	none.Transports = transport.None
 	guarded.Authenticate = access.required.Authenticate
-	closed := s.endpoint
-	closed.Authenticate = guard.closed().Authenticate
 	mount(mux, chat.DefaultPath, chatHub.Endpoint(s.endpoint))
 	mount(mux, "/conformance", hub.Endpoint(s.endpoint))
 	mount(mux, "/conformance-stateless", hub.Endpoint(stateless))
 	mount(mux, "/conformance-longpolling", hub.Endpoint(longPolling))
 	mount(mux, "/conformance-none", hub.Endpoint(none))
-	mount(mux, "/protected", protected.Endpoint(closed))
-	mux.HandleFunc("GET /token", guard.issue)
+	mount(mux, "/protected", protected.Endpoint(guarded))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	mux.HandleFunc("GET /token", access.serveToken)
 	mux.Handle("POST /broadcast", broadcast(hub))

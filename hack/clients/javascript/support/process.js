@@ -28,7 +28,8 @@ export class Process {
       this.#child.once("exit", (code, signal) => resolve(signal ?? code));
       this.#child.once("error", (error) => resolve(error.message));
     });
-    // A test file that is ended early must not leave its servers behind.
+    // A test file that fails early must neither wait for its servers nor leave them behind.
+    for (const part of [this.#child, this.#child.stdout, this.#child.stderr]) part.unref();
     const kill = () => this.#child.kill("SIGKILL");
     process.once("exit", kill);
     this.exited.then(() => process.off("exit", kill));
