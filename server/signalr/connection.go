@@ -218,6 +218,10 @@ func (c *connection) Heartbeat(now time.Time) {
 	if c.phaseNow() != phaseOpen {
 		return
 	}
+	if c.expired(now) {
+		c.close(&protocol.Close{AllowReconnect: true}, nil, transport.CloseNormal)
+		return
+	}
 	c.acknowledge()
 	if c.transport.Kind() == transport.LongPolling {
 		return // each poll shows that both sides live
@@ -235,6 +239,16 @@ func (c *connection) Heartbeat(now time.Time) {
 	if received != 0 && c.keepAlive.blocked.Load() == 0 && now.Sub(time.Unix(0, received)) > c.hub.options.ClientTimeoutInterval {
 		c.closeWithError(&namedError{name: "OperationCanceledException", err: ErrClientTimeout})
 	}
+}
+
+// expired tells whether the time is over for which the client proved who it is.
+func (c *connection) expired(now time.Time) bool {
+	user, ok := c.transport.Request().User.(interface{ Expires() time.Time })
+	if !ok {
+		return false
+	}
+	end := user.Expires()
+	return !end.IsZero() && now.After(end)
 }
 
 // heard notes that the client has sent something.

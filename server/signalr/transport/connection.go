@@ -120,7 +120,7 @@ func (c *Connection) Send(payload *Payload) error {
 }
 
 // SendWhenRoom queues a message after waiting until the client has taken most of what was queued before. Its errors
-// are ErrConnectionClosed, ErrSlowClient and the cause of ctx.
+// are ErrConnectionClosed and the cause of ctx.
 func (c *Connection) SendWhenRoom(ctx context.Context, payload *Payload) error {
 	return c.outbox.sendWhenRoom(ctx, payload)
 }
@@ -234,19 +234,29 @@ func (c *Connection) attach(socket attachment, request *Request) bool {
 		c.outbox.detach(previous)
 		previous.abort()
 	}
+	switch {
+	case kind == WebSockets && resumed:
+		c.request.Store(request)
+		c.resume()
+	case kind == LongPolling:
+		c.renewUser(request)
+	}
 	if kind == WebSockets {
 		c.reader = socket
-		if resumed {
-			c.resume(request)
-		}
 	}
 	c.outbox.attach(socket)
 	return true
 }
 
+// renewUser takes over whom a poll comes from, because each may bring a new token; all else is as the first had it.
+func (c *Connection) renewUser(poll *Request) {
+	renewed := *c.request.Load()
+	renewed.User = poll.User
+	c.request.Store(&renewed)
+}
+
 // resume puts a reconnected client where it was.
-func (c *Connection) resume(request *Request) {
-	c.request.Store(request)
+func (c *Connection) resume() {
 	if preface := c.session.Resume(); preface != nil {
 		c.outbox.rewind(preface)
 	}

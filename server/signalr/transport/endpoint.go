@@ -36,7 +36,8 @@ type EndpointOptions struct {
 	// endpoint's own host.
 	AllowOrigin func(r *http.Request, origin string) bool
 	// Authenticate looks at every request of the endpoint. It returns the user, kept with the connection, or answers the
-	// request itself and returns false. Default: everybody may.
+	// request itself and returns false. Default: everybody may. A user with a method Identity() string is told from others:
+	// a connection serves requests of its own user only.
 	Authenticate func(w http.ResponseWriter, r *http.Request) (user any, ok bool)
 }
 
@@ -146,10 +147,19 @@ func (x *exchange) connection() *Connection {
 		return nil
 	}
 	connection := x.endpoint.manager.find(x.endpoint, token, newRequest(x.request, x.user))
-	if connection == nil {
-		x.respond(http.StatusNotFound, bodyUnknownID)
+	if connection == nil || identityOf(connection.Request().User) != identityOf(x.user) {
+		x.respond(http.StatusNotFound, bodyUnknownID) // who has another user's token shall not even learn that it is one
+		return nil
 	}
 	return connection
+}
+
+// identityOf names the user whom Authenticate returned, "" if it returned none or does not tell users apart.
+func identityOf(user any) string {
+	if named, ok := user.(interface{ Identity() string }); ok {
+		return named.Identity()
+	}
+	return ""
 }
 
 // bind makes kind the connection's transport, or answers the request and returns false.

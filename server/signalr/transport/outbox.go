@@ -57,7 +57,8 @@ type outbox struct {
 
 // outboxLimits are in bytes.
 type outboxLimits struct {
-	// total is what may be held at most; a message beyond it is refused with ErrSlowClient.
+	// total is what may be held at most of messages whose senders cannot wait; one beyond it is refused with
+	// ErrSlowClient, unless it is alone.
 	total int
 	// pause is where senders that can wait begin to, and half of it is where they go on.
 	pause int
@@ -74,7 +75,12 @@ type sink interface {
 // send adds a message. It never waits.
 func (o *outbox) send(payload *Payload) error {
 	o.mu.Lock()
-	err := o.add(payload)
+	var err error
+	if held := o.waiting + o.kept; held > 0 && held+payload.Len() > o.limits.total && !o.closed && !o.finished {
+		err = ErrSlowClient
+	} else {
+		err = o.add(payload)
+	}
 	woken := o.activate()
 	o.mu.Unlock()
 	wake(woken)
@@ -184,9 +190,6 @@ func (o *outbox) rest(next sink) {
 func (o *outbox) add(payload *Payload) error {
 	if o.closed || o.finished {
 		return ErrConnectionClosed
-	}
-	if o.waiting+o.kept+payload.Len() > o.limits.total {
-		return ErrSlowClient
 	}
 	o.messages = append(o.messages, payload)
 	o.waiting += payload.Len()
