@@ -102,6 +102,7 @@ describe("a network that freezes", () => {
       proxy.freeze();
       const [error] = await within(events.lost, "the client's notice");
       assert.equal(error.message, "Server timeout elapsed without receiving a message from the server.");
+      proxy.resetClients(); // else the client's HTTP pool would negotiate over a frozen connection
       await within(events.back, "return over a new connection");
       assert.equal(await connection.invoke("Echo", "back"), "back");
       assert.notEqual(connection.connectionId, id);
