@@ -20,8 +20,8 @@ func (c *connection) dispatch() {
 	}
 }
 
-// read acts on what waits in the inbox until nothing does, or until it comes upon a call to run. Then it makes another
-// dispatcher go on and returns the call.
+// read acts on what waits in the inbox until nothing does, or until it comes upon a call to run. Then it waits for the
+// call's turn, makes another dispatcher go on and returns the call.
 func (c *connection) read() *invocation {
 	var rest []byte
 	for {
@@ -31,6 +31,10 @@ func (c *connection) read() *invocation {
 		}
 		var call *invocation
 		if rest, call = c.consume(data); call == nil {
+			continue
+		}
+		if !c.takeTurn() { // before anyone reads on, or the next call could overtake this one
+			rest = nil
 			continue
 		}
 		if c.inbox.handOver(rest) {

@@ -99,11 +99,8 @@ func (c *connection) addStreams(call *invocation, message *protocol.Invocation, 
 	return nil
 }
 
-// run waits for the call's turn, runs it and answers it.
+// run runs a call whose turn it is and answers it.
 func (c *connection) run(call *invocation) {
-	if !c.takeTurn() {
-		return
-	}
 	call.context.slot = &slot{calls: c.calls}
 	defer call.context.slot.release()
 	result, err := c.execute(call)

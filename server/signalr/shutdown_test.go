@@ -2,9 +2,12 @@ package signalr_test
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
+	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/chatcluster/chatcluster/server/signalr"
@@ -70,12 +73,29 @@ func TestWhatAClientSaidBeforeItLeftIsHeard(t *testing.T) {
 	c.send(`{"type":1,"target":"Wait","arguments":[]}`)
 	<-hub.entered
 	c.send(`{"type":1,"target":"Say","arguments":["one"]}`, `{"type":1,"target":"Say","arguments":["two"]}`)
-	c.send(`{"type":1,"invocationId":"x","target":"Nope","arguments":[]}`) // answered once all before it has been read...
-	_ = c.socket.CloseNow()                                                // ...but the client is gone
+	_ = c.socket.Close(websocket.StatusNormalClosure, "")
 	close(hub.open)
 	for _, want := range []string{"one", "two"} {
 		if got := <-hub.said; got != want {
 			t.Errorf("the hub heard %q, want %q", got, want)
+		}
+	}
+}
+
+func TestCallsOfOneClientRunInTheirOrder(t *testing.T) {
+	hub := newGate()
+	hub.said = make(chan string)
+	_, address := startHub(t, hub, signalr.HubOptions{}, signalr.EndpointOptions{})
+	c := connect(t, address)
+	const calls = 2000
+	go func() {
+		for i := range calls {
+			c.send(fmt.Sprintf(`{"type":1,"target":"Say","arguments":["%d"]}`, i))
+		}
+	}()
+	for i := range calls {
+		if got := <-hub.said; got != strconv.Itoa(i) {
+			t.Fatalf("call %s ran as number %d", got, i)
 		}
 	}
 }
