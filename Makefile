@@ -47,22 +47,18 @@ image: ## Build the container image $(IMAGE)
 
 .PHONY: test
 test: page ## Run all tests; what needs something that is absent says so and is skipped
-	$(GO) test ./...
+	$(GO) test -timeout 5m ./...
 	cd server/web && $(NPM) test
 	cd server/web && $(NPM) run --silent test:browser
 	cd hack/clients/javascript && $(NPM) ci --no-audit --no-fund --loglevel=error && $(NPM) test
 
 .PHONY: race
 race: ## Run the Go tests with the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 10m ./...
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME
 	hack/fuzz $(FUZZTIME)
-
-.PHONY: conformance
-conformance: ## Print the protocol rows passed, for this server and for ASP.NET Core
-	$(GO) run ./server/cmd/conformance/report
 
 .PHONY: bench
 bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis

@@ -192,7 +192,7 @@ func newProver(key []byte) (*prover, error) {
 
 // proof covers the length of the hub's name too: without it, bytes could change sides between name and body.
 func (p *prover) proof(hub string, body []byte) [sha256.Size]byte {
-	keyed := p.hashes.Get().(hash.Hash) //nolint:forcetypeassert // nothing else is put there
+	keyed := p.hashes.Get().(hash.Hash)
 	defer p.hashes.Put(keyed)
 	keyed.Reset()
 	var buffer [4 + 2*maximumToken + sha256.Size]byte

@@ -50,7 +50,7 @@ func dial(t *testing.T, address string) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	socket, _, err := websocket.Dial(ctx, address, nil) //nolint:bodyclose // the library closes it
+	socket, _, err := websocket.Dial(ctx, address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,9 @@ const (
 	textStreamCount       = "Client sent %d stream(s), Hub method expects %d."
 )
 
+// refusal is an error whose text goes to the client as it is.
+func refusal(text string, arguments ...any) error { return fmt.Errorf(text, arguments...) }
+
 // namedError is an error with the type name that a .NET client would see in detailed errors.
 type namedError struct {
 	name string

@@ -29,7 +29,7 @@ type invocation struct {
 func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {
 	m := c.hub.methods[strings.ToLower(message.Target)]
 	if m == nil {
-		return nil, fmt.Errorf(textMethodUnknown, message.Target)
+		return nil, refusal(textMethodUnknown, message.Target)
 	}
 	arguments, err := c.bindArguments(m, message.Arguments)
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {
 	}
 	call := &invocation{id: message.ID, method: m, context: &Context{Context: c.context, connection: c}}
 	if authorize := c.hub.options.Authorize; authorize != nil && !authorize(call.context, m.name) {
-		return nil, fmt.Errorf(textUnauthorized, message.Target)
+		return nil, refusal(textUnauthorized, message.Target)
 	}
 	if err := c.checkStreams(m, message); err != nil {
 		return nil, err
@@ -63,10 +63,10 @@ func (c *connection) bindArguments(m *method, raw []any) ([]reflect.Value, error
 
 func (c *connection) checkStreams(m *method, message *protocol.Invocation) error {
 	if m.stream && !message.Stream {
-		return fmt.Errorf(textStreamsMethod, message.Target)
+		return refusal(textStreamsMethod, message.Target)
 	}
 	if !m.stream && message.Stream {
-		return fmt.Errorf(textPlainMethod, message.Target)
+		return refusal(textPlainMethod, message.Target)
 	}
 	if len(message.StreamIDs) != len(m.uploads) {
 		err := NewHubError(textStreamCount, len(message.StreamIDs), len(m.uploads))

@@ -34,7 +34,7 @@ func (s *streams) start(c *connection, call *invocation, streamIDs []string) err
 	}
 	if call.method.stream {
 		if s.cancels[call.id] != nil {
-			return fmt.Errorf(textInvocationIDInUse, call.id)
+			return refusal(textInvocationIDInUse, call.id)
 		}
 		if s.cancels == nil {
 			s.cancels = make(map[string]context.CancelFunc)
@@ -43,7 +43,7 @@ func (s *streams) start(c *connection, call *invocation, streamIDs []string) err
 	for i, id := range streamIDs {
 		if s.uploads[id] != nil {
 			s.removeUploads(call.uploads)
-			return fmt.Errorf(textInvocationIDInUse, id)
+			return refusal(textInvocationIDInUse, id)
 		}
 		if s.uploads == nil {
 			s.uploads = make(map[string]*upload)

@@ -42,17 +42,17 @@ func run(ctx context.Context, arguments []string, lookUp func(string) string, er
 		return exitCode(err)
 	}
 	if flags.NArg() > 0 {
-		fmt.Fprintf(errors, "conformance: unexpected argument %q: the only flag is --urls\n", flags.Arg(0))
+		_, _ = fmt.Fprintf(errors, "conformance: unexpected argument %q: the only flag is --urls\n", flags.Arg(0))
 		return 2
 	}
 	s, err := readSettings(lookUp)
 	if err != nil {
-		fmt.Fprintln(errors, "conformance:", err)
+		_, _ = fmt.Fprintln(errors, "conformance:", err)
 		return 2
 	}
 	logger := slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: s.level}))
 	if err := serve(ctx, *urls, s, logger); err != nil {
-		fmt.Fprintln(errors, "conformance:", err)
+		_, _ = fmt.Fprintln(errors, "conformance:", err)
 		return 1
 	}
 	return 0

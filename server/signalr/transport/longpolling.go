@@ -32,7 +32,7 @@ func (x *exchange) servePoll() {
 	}
 	if first {
 		// The first poll only opens the connection: the client waits for its end before it sends the handshake.
-		x.respondPoll(nil)
+		_ = x.respondPoll(nil) // a client that is gone is noticed by its absence
 		connection.detach(pending, true, nil)
 		return
 	}

@@ -156,7 +156,7 @@ const hangUpTimeout = time.Second
 // Close implements net.Conn. It lets a control frame that was just written out first.
 func (c *socketConn) Close() error {
 	if written := c.socket.connection.outbox.hangUp(c.socket); written != nil {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(hangUpTimeout))
+		_ = c.SetWriteDeadline(time.Now().Add(hangUpTimeout))
 		<-written
 	}
 	return c.Conn.Close()

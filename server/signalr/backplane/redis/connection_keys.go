@@ -27,7 +27,7 @@ type connectionKey struct {
 // is tried for ever, with growing pauses); protocol (publish/subscribe is the same in both); responseTimeout,
 // writeBuffer, highPriorityThreads, preserveAsyncOrder (StackExchange.Redis ignores them too); tcpKeepAlive (pings do
 // that); the maint... keys (a moved server is found by reconnecting).
-var connectionKeys = []connectionKey{
+var connectionKeys = []connectionKey{ //nolint:gochecknoglobals // a table, never changed
 	{name: "user", allowed: "any text", set: text(func(c *ConnectionString) *string { return &c.User })},
 	{name: "password", allowed: "any text", secret: true, set: text(func(c *ConnectionString) *string { return &c.Password })},
 	{name: "channelPrefix", allowed: "any text", set: text(func(c *ConnectionString) *string { return &c.ChannelPrefix })},

@@ -23,7 +23,7 @@ func (r *retry) wait(ctx context.Context) {
 		return
 	}
 	r.pause = min(max(2*r.pause, firstRetry), lastRetry)
-	timer := time.NewTimer(r.pause/2 + rand.N(r.pause/2))
+	timer := time.NewTimer(r.pause/2 + rand.N(r.pause/2)) //nolint:gosec // it spreads attempts in time, nobody gains by guessing it
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -1,0 +1,113 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+func TestAllServersGetTheSameClusterKey(t *testing.T) {
+	mini := miniredis.RunT(t)
+	options := Options{Redis: &goredis.Options{Addr: mini.Addr(), DB: 3}, ChannelPrefix: "App_"}
+	keys := make(chan []byte, 10)
+	for range cap(keys) {
+		go func() {
+			key, err := ClusterKey(testContext(t), options)
+			if err != nil {
+				t.Error(err)
+			}
+			keys <- key
+		}()
+	}
+	first := receiveFrom(t, "key", keys)
+	for range cap(keys) - 1 {
+		if key := receiveFrom(t, "key", keys); !bytes.Equal(key, first) {
+			t.Errorf("two keys: %d and %d bytes", len(first), len(key))
+		}
+	}
+	stored, err := mini.DB(3).Get("App_chatcluster:cluster-key")
+	if err != nil || stored != string(first) || len(first) != 32 || bytes.Equal(first, make([]byte, 32)) {
+		t.Errorf("%d bytes are stored, %v", len(stored), err)
+	}
+	if ttl := mini.DB(3).TTL("App_chatcluster:cluster-key"); ttl != 0 {
+		t.Errorf("the key expires after %s", ttl)
+	}
+	options.ChannelPrefix = "Other_"
+	if other, err := ClusterKey(testContext(t), options); err != nil || bytes.Equal(other, first) {
+		t.Errorf("another prefix has the same key, %v", err)
+	}
+}
+
+func TestClusterKeyWaitsForRedis(t *testing.T) {
+	redis := startRedis(t)
+	redis.kill()
+	var log logBuffer
+	options := Options{Redis: &goredis.Options{Addr: redis.address}, Logger: log.logger()}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := ClusterKey(ctx, options)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("error %v", err)
+	}
+	if log.lines() != 1 {
+		t.Errorf("%d log lines:\n%s", log.lines(), &log)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := ClusterKey(testContext(t), options)
+		done <- err
+	}()
+	eventually(t, "it tries", func() bool { return log.lines() == 2 })
+	redis.start(t)
+	if err := receiveFrom(t, "key", done); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestForeignClusterKeyIsRefused(t *testing.T) {
+	mini := miniredis.RunT(t)
+	options := Options{Redis: &goredis.Options{Addr: mini.Addr()}}
+	if err := mini.Set(clusterKeyName, "short"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ClusterKey(testContext(t), options); !errors.Is(err, ErrBadClusterKey) || !strings.Contains(err.Error(), "has 5 bytes, not 32") {
+		t.Errorf("short key: %v", err)
+	}
+	mini.Del(clusterKeyName)
+	if _, err := mini.Lpush(clusterKeyName, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ClusterKey(testContext(t), options); !errors.Is(err, ErrBadClusterKey) || !strings.Contains(err.Error(), "not a string") {
+		t.Errorf("a list: %v", err)
+	}
+}
+
+func TestForgottenClusterKeyIsRestored(t *testing.T) {
+	mini := miniredis.RunT(t)
+	options := Options{Redis: &goredis.Options{Addr: mini.Addr()}}
+	key, err := ClusterKey(testContext(t), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mini.FlushAll()
+	for range 2 {
+		if err := RestoreClusterKey(testContext(t), options, key); err != nil {
+			t.Error(err)
+		}
+	}
+	if again, err := ClusterKey(testContext(t), options); err != nil || !bytes.Equal(again, key) {
+		t.Errorf("a later server got another key, %v", err)
+	}
+	if err := RestoreClusterKey(testContext(t), options, make([]byte, 32)); !errors.Is(err, ErrBadClusterKey) {
+		t.Errorf("another key: %v", err)
+	}
+	if err := RestoreClusterKey(testContext(t), options, key[:5]); !errors.Is(err, ErrBadClusterKey) {
+		t.Errorf("half a key: %v", err)
+	}
+}
