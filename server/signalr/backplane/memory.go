@@ -28,6 +28,9 @@ type memoryHub struct {
 }
 
 func (h *memoryHub) Publish(_ context.Context, target Target, message Message) error {
+	if message.InvocationID != "" { // the hub asks its own clients itself, and there are no others
+		return fmt.Errorf("ask connection %s: %w", target.Name, ErrConnectionNotFound)
+	}
 	h.deliver.Lock()
 	defer h.deliver.Unlock()
 	h.receiver.Deliver(target, message)
