@@ -60,6 +60,10 @@ race: ## Run the Go tests with the race detector
 fuzz: ## Run each fuzz target for FUZZTIME
 	hack/fuzz $(FUZZTIME)
 
+.PHONY: conformance
+conformance: ## Run the rows of the protocol against this server and, where it is, ASP.NET Core
+	CONFORMANCE=1 $(GO) test -count=1 -timeout 10m ./server/cmd/conformance/suite
+
 .PHONY: bench
 bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
 	$(GO) run ./hack/bench compare

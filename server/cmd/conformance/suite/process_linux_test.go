@@ -1,0 +1,11 @@
+package suite
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// dieWithParent ends the server if the tests are killed: nobody else would.
+func dieWithParent(command *exec.Cmd) {
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}

@@ -1,0 +1,167 @@
+package suite
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// hubName is the hub's name on Redis.
+const hubName = "ConformanceHub"
+
+// redisServer is a real redis-server.
+type redisServer struct {
+	address string
+	command *exec.Cmd
+	client  *goredis.Client
+}
+
+// sharedRedis is the one that most rows use.
+var sharedRedis struct {
+	once   sync.Once
+	server *redisServer
+	err    error
+}
+
+// redis returns the Redis that rows share; without one the row is skipped.
+func (x *trial) redis() *redisServer {
+	x.Helper()
+	x.needRedis()
+	sharedRedis.once.Do(func() {
+		port, err := freePort()
+		if err == nil {
+			sharedRedis.server, err = startRedis(port)
+		}
+		if sharedRedis.err = err; err == nil {
+			exitMu.Lock()
+			defer exitMu.Unlock()
+			atExit = append([]func(){sharedRedis.server.stop}, atExit...) // it ends after those who use it
+		}
+	})
+	x.must(sharedRedis.err)
+	return sharedRedis.server
+}
+
+func (x *trial) needRedis() {
+	x.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		x.Skip("redis-server is absent: install Redis 7 or later")
+	}
+}
+
+// ownRedis starts a Redis for this row alone.
+func (x *trial) ownRedis(port int) *redisServer {
+	x.Helper()
+	x.needRedis()
+	r, err := startRedis(port)
+	x.must(err)
+	x.Cleanup(r.stop)
+	return r
+}
+
+func startRedis(port int) (*redisServer, error) {
+	r := &redisServer{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	r.command = exec.Command("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+	dieWithParent(r.command)
+	if err := r.command.Start(); err != nil {
+		return nil, err
+	}
+	r.client = goredis.NewClient(&goredis.Options{Addr: r.address, DisableIdentity: true, MaxRetries: -1})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := r.client.Ping(ctx).Err()
+		if err == nil {
+			return r, nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			r.stop()
+			return nil, err
+		}
+	}
+}
+
+// stop kills Redis: no server may rely on a goodbye.
+func (r *redisServer) stop() {
+	_ = r.client.Close()
+	_ = r.command.Process.Kill()
+	_ = r.command.Wait()
+}
+
+// cluster is servers with one Redis and one channel prefix.
+type cluster struct {
+	x      *trial
+	redis  *redisServer
+	prefix string
+	// environment is what makes servers join.
+	environment []string
+}
+
+// backplane returns the servers on the Redis that rows share.
+func (x *trial) backplane() *cluster {
+	x.Helper()
+	return x.redis().cluster(x, strings.ReplaceAll(x.implementation.name, " ", "")+".")
+}
+
+func (r *redisServer) cluster(x *trial, prefix string) *cluster {
+	return &cluster{x: x, redis: r, prefix: prefix, environment: []string{"REDIS_CONNECTION=" + r.address, "CHANNEL_PREFIX=" + prefix}}
+}
+
+// node returns one of the servers; rows share them.
+func (n *cluster) node(number int) *server {
+	n.x.Helper()
+	return n.x.node(number, n.environment...)
+}
+
+// publish sends a payload, which is packed, to a channel as another server does.
+func (n *cluster) publish(channel string, payload []any) {
+	n.x.Helper()
+	n.x.must(n.redis.client.Publish(n.x.Context(), n.prefix+channel, pack(payload...)).Err())
+}
+
+// listen hears what is published on channels that match the pattern, from now on.
+func (n *cluster) listen(pattern string) <-chan *goredis.Message {
+	n.x.Helper()
+	subscription := n.redis.client.PSubscribe(n.x.Context(), n.prefix+pattern)
+	_, err := subscription.Receive(n.x.Context())
+	n.x.must(err)
+	n.x.Cleanup(func() { _ = subscription.Close() })
+	return subscription.Channel(goredis.WithChannelSize(10_000))
+}
+
+// hear returns the next message whose channel, without the prefix, begins with that.
+func (n *cluster) hear(from <-chan *goredis.Message, channel string) (name string, payload any) {
+	n.x.Helper()
+	limit := time.After(patience)
+	for {
+		select {
+		case message := <-from:
+			name = strings.TrimPrefix(message.Channel, n.prefix)
+			if strings.HasPrefix(name, channel) {
+				payload, err := unpack([]byte(message.Payload))
+				n.x.must(err)
+				return name, payload
+			}
+		case <-limit:
+			n.x.Fatalf("nothing was published on %s", channel)
+		}
+	}
+}
+
+// subscribers counts the servers that listen to a channel.
+func (n *cluster) subscribers(channel string) int64 {
+	n.x.Helper()
+	counts, err := n.redis.client.PubSubNumSub(n.x.Context(), n.prefix+channel).Result()
+	n.x.must(err)
+	return counts[n.prefix+channel]
+}
