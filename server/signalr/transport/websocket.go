@@ -29,12 +29,12 @@ type webSocket struct {
 
 // serveWebSocket opens a WebSocket, for a negotiated connection or, without an id, for one that skipped negotiation.
 func (x *exchange) serveWebSocket() {
-	connection := x.webSocketConnection()
-	if connection == nil || !x.bind(connection, WebSockets) {
+	if !x.allowsOrigin() { // first: what is refused shall leave nothing behind
+		x.respond(http.StatusForbidden, "")
 		return
 	}
-	if !x.allowsOrigin() {
-		x.respond(http.StatusForbidden, "")
+	connection := x.webSocketConnection()
+	if connection == nil || !x.bind(connection, WebSockets) {
 		return
 	}
 	if status := connection.reserve(); status != 0 {
