@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -157,8 +158,15 @@ func (c *client) shakeHands(h how) {
 		version = 2
 	}
 	c.send(fmt.Sprintf(`{"protocol":%q,"version":%d}`, name, version))
-	c.expect(`{}`)
+	data, err := c.wire.read()
+	c.x.must(err)
+	response, rest, _ := bytes.Cut(data, []byte{separator})
+	check(c.x, "answer to the handshake", string(response), `{}`)
 	c.packed = h.packed
+	if len(rest) > 0 { // a server may send messages right behind it
+		c.pending, err = c.split(rest)
+		c.x.must(err)
+	}
 }
 
 // send sends messages in one piece, each as the text without its separator.
@@ -176,11 +184,7 @@ func (c *client) next() ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			split := splitText
-			if c.packed {
-				split = splitPacked
-			}
-			if c.pending, err = split(data); err != nil {
+			if c.pending, err = c.split(data); err != nil {
 				return nil, err
 			}
 		}
@@ -190,6 +194,13 @@ func (c *client) next() ([]byte, error) {
 			return message, nil
 		}
 	}
+}
+
+func (c *client) split(data []byte) ([][]byte, error) {
+	if c.packed {
+		return splitPacked(data)
+	}
+	return splitText(data)
 }
 
 func isPing(message []byte) bool {

@@ -2,6 +2,8 @@ package suite
 
 import (
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -91,10 +93,10 @@ var invocationRows = []row{
 		failed("1", "The client attempted to invoke the streaming 'Stream' method with a non-streaming invocation."))},
 	{id: "I23", name: "method that is not allowed", run: func(x *trial) {
 		answered(call("1", "AdminOnly"), failed("1", "Failed to invoke 'AdminOnly' because user is unauthorized"))(x)
-		c := x.connectBy(x.server(), how{path: "/protected", bearer: x.token(x.server(), "user=ann")})
+		c := x.connectBy(x.server(), how{path: "/protected", bearer: x.token(x.server(), "ann")})
 		check(x, "error of a user", c.fail("AdminOnly"), "Failed to invoke 'AdminOnly' because user is unauthorized")
 		check(x, "user id", c.invoke("UserId"), any("ann"))
-		admin := x.connectBy(x.server(), how{path: "/protected", bearer: x.token(x.server(), "user=eve&admin=true")})
+		admin := x.connectBy(x.server(), how{path: "/protected", bearer: x.token(x.server(), "eve", "admin=true")})
 		check(x, "result of an admin", admin.invoke("AdminOnly"), any("welcome"))
 	}},
 	{id: "I24", name: "the client closes", run: func(x *trial) {
@@ -132,11 +134,11 @@ var invocationRows = []row{
 		c.expectPacked(pack(3, empty, "1", 3, "a"), pack(2, empty, "2", 0), pack(3, empty, "2", 2))
 	}},
 	{id: "I29", name: "all of Unicode", run: func(x *trial) {
-		const text = `é 😀 <b> & ' + 中`
-		answered(echo("1", text), completed("1", text))(x)
-		answered(echo("1", `\ud83d\ude00\u003c\"\\\n`), completed("1", `😀<\"\\\n`))(x)
-		c := x.connectBy(x.server(), how{packed: true})
-		check(x, "MessagePack echo", c.invoke("Echo", text), any(text))
+		const text = "é 😀 <b> & ' + 中 \" \\ \n \u2028 \x00"
+		for _, h := range []how{{}, {packed: true}} {
+			check(x, "echo", x.connectBy(x.server(), h).invoke("Echo", text), any(text))
+		}
+		answered(echo("1", `\u00e9<b>&'+\u4e2d\/`), completed("1", "é<b>&'+中/"))(x)
 	}},
 }
 
@@ -163,10 +165,10 @@ func ended(sent string) func(*trial) {
 	}
 }
 
-// token asks the server for a token.
-func (x *trial) token(s *server, query string) string {
+// token asks the server for a token. More is in the query of /token.
+func (x *trial) token(s *server, user string, more ...string) string {
 	x.Helper()
-	a := x.get(s.url + "/token?" + query)
+	a := x.get(s.url + "/token?user=" + url.QueryEscape(user) + "&" + strings.Join(more, "&"))
 	check(x, "status of the token", a.status, 200)
 	return a.body
 }

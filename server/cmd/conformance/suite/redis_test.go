@@ -123,6 +123,21 @@ func (n *cluster) node(number int) *server {
 	return n.x.node(number, n.environment...)
 }
 
+// connect connects a client to one of the servers.
+func (n *cluster) connect(number int) *client {
+	n.x.Helper()
+	return n.connectBy(number, how{})
+}
+
+// connectBy connects a client to one of the servers and waits until messages reach it: the reference answers the
+// handshake before that.
+func (n *cluster) connectBy(number int, h how) *client {
+	n.x.Helper()
+	c := n.x.connectBy(n.node(number), h)
+	c.invoke("Echo", "registered")
+	return c
+}
+
 // publish sends a payload, which is packed, to a channel as another server does.
 func (n *cluster) publish(channel string, payload []any) {
 	n.x.Helper()

@@ -92,6 +92,7 @@ var streamRows = []row{
 		c.expect(completed("2", "a"))
 		c.wire.cut()
 		watch.expectEndOf(c.id)
+		watch.wire.cut() // else the server waits for its close frame
 		started := time.Now()
 		s.stop()
 		x.within("the end of the server", time.Since(started), 0, 4*time.Second)

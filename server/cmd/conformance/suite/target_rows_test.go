@@ -73,9 +73,9 @@ var targetRows = []row{
 	{id: "G7", name: "a user with two connections", run: everywhere(func(x *trial, p *place) {
 		a := p.connect()
 		user, other := x.tag("ann"), x.tag("Ann")
-		b := p.connectBy(how{bearer: x.token(a.server, "user="+user)})
-		c := p.connectBy(how{bearer: x.token(a.server, "user="+user)})
-		d := p.connectBy(how{bearer: x.token(a.server, "user="+other)})
+		b := p.connectBy(how{bearer: x.token(a.server, user)})
+		c := p.connectBy(how{bearer: x.token(a.server, user)})
+		d := p.connectBy(how{bearer: x.token(a.server, other)})
 		a.invoke("SendUser", user, x.tag("both"))
 		each(b, c).expectReceive("both")
 		b.wire.cut()
@@ -100,6 +100,7 @@ var targetRows = []row{
 		b.wire.cut()
 		x.observer(b.server).expectEndOf(b.id)
 		again := x.connect(b.server)
+		again.invoke("Echo", "registered")
 		a.invoke("SendGroup", x.tag("g"), x.tag("members"))
 		a.expectReceive("members")
 		a.invoke("Broadcast", x.tag("end"))
@@ -156,7 +157,9 @@ func (p *place) connect() *client {
 func (p *place) connectBy(h how) *client {
 	p.x.Helper()
 	p.next++
-	return p.x.connectBy(p.servers[(p.next-1)%len(p.servers)], h)
+	c := p.x.connectBy(p.servers[(p.next-1)%len(p.servers)], h)
+	c.invoke("Echo", "registered")
+	return c
 }
 
 // several is clients of which the same is expected.
