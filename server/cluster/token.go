@@ -48,14 +48,13 @@ type Claims struct {
 // secret, proof. The secret is random, so that even the key and all public facts together do not give the token of a
 // connection: a server that remembers the token which opened a connection can insist on that one.
 const (
-	tokenFormat   = 1
-	flagStateful  = 1
-	headerSize    = 9
-	secretSize    = 16
-	proofSize     = 16
-	minimumToken  = headerSize + secretSize + proofSize
-	maximumToken  = 256
-	connectionIDs = 16 // random bytes of a connection id, as in ASP.NET Core
+	tokenFormat  = 1
+	flagStateful = 1
+	headerSize   = 9
+	secretSize   = 16
+	proofSize    = 16
+	minimumToken = headerSize + secretSize + proofSize
+	maximumToken = 256
 )
 
 // keyPurpose separates these proofs from everything else that the cluster key is used for.
@@ -94,14 +93,7 @@ func (k *Keys) Replace(current []byte, others ...[]byte) error {
 	return nil
 }
 
-// NewConnectionID returns a fresh public connection id: 16 random bytes as 22 characters of base64url.
-func NewConnectionID() string {
-	var id [connectionIDs]byte
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the process instead
-	return tokenEncoding.EncodeToString(id[:])
-}
-
-// Issue returns a token for these claims: 84 characters for an id of NewConnectionID, 55 without an id. No two are
+// Issue returns a token for these claims: 84 characters for an id of 22 characters, 55 without an id. No two are
 // equal, even for equal claims.
 func (k *Keys) Issue(claims Claims) string {
 	var secret [secretSize]byte

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -26,8 +27,8 @@ func newKeys(t testing.TB, current []byte, others ...[]byte) *Keys {
 func TestTokenCarriesItsClaims(t *testing.T) {
 	keys := newKeys(t, key(1))
 	tests := map[string]Claims{
-		"usual":      {Hub: "ChatHub", ConnectionID: NewConnectionID(), IssuedAt: issued, Version: 1},
-		"stateful":   {Hub: "ChatHub", ConnectionID: NewConnectionID(), IssuedAt: issued, Stateful: true, Version: 1},
+		"usual":      {Hub: "ChatHub", ConnectionID: newConnectionID(), IssuedAt: issued, Version: 1},
+		"stateful":   {Hub: "ChatHub", ConnectionID: newConnectionID(), IssuedAt: issued, Stateful: true, Version: 1},
 		"no hub":     {ConnectionID: "x", IssuedAt: time.UnixMilli(0), Version: 255},
 		"far future": {Hub: "h", ConnectionID: "x", IssuedAt: time.UnixMilli(1<<48 - 1)},
 		"long hub":   {Hub: strings.Repeat("Namespace.", 100), ConnectionID: "x", IssuedAt: issued},
@@ -68,7 +69,7 @@ func TestTokenFormatIsStable(t *testing.T) {
 
 func TestInvalidTokensAreAllAlike(t *testing.T) {
 	keys := newKeys(t, key(1), key(2))
-	claims := Claims{Hub: "ChatHub", ConnectionID: NewConnectionID(), IssuedAt: issued, Version: 1}
+	claims := Claims{Hub: "ChatHub", ConnectionID: newConnectionID(), IssuedAt: issued, Version: 1}
 	token := keys.Issue(claims)
 	raw, err := tokenEncoding.DecodeString(token)
 	if err != nil {
@@ -190,10 +191,10 @@ func TestShortKeysAreRefused(t *testing.T) {
 
 func TestIDsAndTokensAreRandomAndOfTheirSize(t *testing.T) {
 	keys := newKeys(t, key(1))
-	claims := Claims{Hub: "h", ConnectionID: NewConnectionID(), IssuedAt: issued, Version: 1}
+	claims := Claims{Hub: "h", ConnectionID: newConnectionID(), IssuedAt: issued, Version: 1}
 	seen := map[string]bool{}
 	for range 1000 {
-		id, token := NewConnectionID(), keys.Issue(claims)
+		id, token := newConnectionID(), keys.Issue(claims)
 		if seen[id] || seen[token] {
 			t.Fatal("one came twice")
 		}
@@ -216,7 +217,7 @@ func TestKeysServeManyAtOnce(t *testing.T) {
 	for worker := range 8 {
 		group.Go(func() {
 			for range 200 {
-				claims := Claims{Hub: strings.Repeat("h", worker), ConnectionID: NewConnectionID(), IssuedAt: issued}
+				claims := Claims{Hub: strings.Repeat("h", worker), ConnectionID: newConnectionID(), IssuedAt: issued}
 				if got, err := keys.Verify(claims.Hub, keys.Issue(claims), issued); err != nil || got != claims {
 					t.Errorf("got %+v, %v", got, err)
 				}
@@ -259,7 +260,7 @@ func FuzzVerify(f *testing.F) {
 
 func BenchmarkIssue(b *testing.B) {
 	keys := newKeys(b, key(1))
-	claims := Claims{Hub: "ChatHub", ConnectionID: NewConnectionID(), IssuedAt: issued, Version: 1}
+	claims := Claims{Hub: "ChatHub", ConnectionID: newConnectionID(), IssuedAt: issued, Version: 1}
 	b.ReportAllocs()
 	for b.Loop() {
 		keys.Issue(claims)
@@ -268,11 +269,18 @@ func BenchmarkIssue(b *testing.B) {
 
 func BenchmarkVerify(b *testing.B) {
 	keys := newKeys(b, key(1))
-	token := keys.Issue(Claims{Hub: "ChatHub", ConnectionID: NewConnectionID(), IssuedAt: issued, Version: 1})
+	token := keys.Issue(Claims{Hub: "ChatHub", ConnectionID: newConnectionID(), IssuedAt: issued, Version: 1})
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := keys.Verify("ChatHub", token, issued); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// newConnectionID returns an id as servers make them: 22 random characters.
+func newConnectionID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
