@@ -126,7 +126,7 @@ func (c Client) Send(ctx context.Context, method string, arguments ...any) error
 func (c Client) Invoke(ctx context.Context, result any, method string, arguments ...any) error {
 	if c.context != nil {
 		if c.context.connecting {
-			return &namedError{name: "InvalidOperationException", err: errors.New("Client results inside OnConnectedAsync Hub methods are not allowed.")} //nolint:staticcheck // the reference's text
+			return invalidOperation("Client results inside OnConnectedAsync Hub methods are not allowed.")
 		}
 		c.context.slot.release() // else a caller that may make one call at a time could not answer
 	}

@@ -68,6 +68,10 @@ func invalidData(format string, arguments ...any) error {
 	return &namedError{name: "InvalidDataException", err: fmt.Errorf(format, arguments...)}
 }
 
+func invalidOperation(format string, arguments ...any) error {
+	return &namedError{name: "InvalidOperationException", err: fmt.Errorf(format, arguments...)}
+}
+
 // visibleText is base, followed by what the error itself says if clients may see that.
 func visibleText(base string, err error, detailed bool) string {
 	var hubError *HubError

@@ -151,10 +151,10 @@ func (s *slot) release() {
 
 // execute calls the method inside its filters.
 func (c *connection) execute(call *invocation) (result any, err error) {
-	started := time.Now()
-	defer func() {
-		c.hub.server.options.Observer.Invoked(c.hub.name, call.method.name, time.Since(started), err != nil)
-	}()
+	if observer := c.hub.server.options.Observer; observer != nil {
+		started := time.Now()
+		defer func() { observer.Invoked(c.hub.name, call.method.name, time.Since(started), err != nil) }()
+	}
 	run := func() (any, error) { return call.method.call(call.context, call.arguments) }
 	return c.hub.guarded(call.method.name, func() (any, error) {
 		if len(c.hub.options.Filters) == 0 {

@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -68,12 +69,12 @@ type Request = transport.Request
 type EndpointOptions = transport.EndpointOptions
 
 func (o *HubOptions) setDefaults() {
-	setDefault(&o.HandshakeTimeout, 15*time.Second)
-	setDefault(&o.KeepAliveInterval, 15*time.Second)
-	setDefault(&o.ClientTimeoutInterval, 30*time.Second)
-	setDefault(&o.MaximumReceiveMessageSize, 32*1024)
-	setDefault(&o.MaximumParallelInvocationsPerClient, 1)
-	setDefault(&o.StreamBufferCapacity, 10)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 15*time.Second)
+	o.KeepAliveInterval = cmp.Or(o.KeepAliveInterval, 15*time.Second)
+	o.ClientTimeoutInterval = cmp.Or(o.ClientTimeoutInterval, 30*time.Second)
+	o.MaximumReceiveMessageSize = cmp.Or(o.MaximumReceiveMessageSize, 32*1024)
+	o.MaximumParallelInvocationsPerClient = cmp.Or(o.MaximumParallelInvocationsPerClient, 1)
+	o.StreamBufferCapacity = cmp.Or(o.StreamBufferCapacity, 10)
 	if o.MaximumReceiveMessageSize < 0 {
 		o.MaximumReceiveMessageSize = 0 // what the protocols take for no limit
 	}
@@ -84,18 +85,3 @@ func (o *HubOptions) setDefaults() {
 		o.UserID = func(*Request) string { return "" }
 	}
 }
-
-func setDefault[T comparable](value *T, standard T) {
-	var zero T
-	if *value == zero {
-		*value = standard
-	}
-}
-
-type noObserver struct{}
-
-func (noObserver) ConnectionStarted(transport.Kind)                     {}
-func (noObserver) ConnectionEnded(transport.Kind, time.Duration, error) {}
-func (noObserver) Sent(transport.Kind, int, int)                        {}
-func (noObserver) Received(transport.Kind, int)                         {}
-func (noObserver) Invoked(string, string, time.Duration, bool)          {}

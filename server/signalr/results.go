@@ -52,10 +52,7 @@ func (r *results) complete(from string, codec protocol.Protocol, completion *pro
 	}
 	if result.connectionID != from {
 		r.mu.Unlock()
-		return &namedError{
-			name: "InvalidOperationException",
-			err:  fmt.Errorf("Connection ID '%s' is not valid for invocation ID '%s'.", from, completion.ID), //nolint:staticcheck // the reference's text
-		}
+		return invalidOperation("Connection ID '%s' is not valid for invocation ID '%s'.", from, completion.ID)
 	}
 	delete(r.pending, completion.ID)
 	r.mu.Unlock()

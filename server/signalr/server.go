@@ -42,9 +42,6 @@ func NewServer(options ServerOptions) (*Server, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if options.Observer == nil {
-		options.Observer = noObserver{}
-	}
 	if options.Backplane == nil {
 		options.Backplane = &backplane.Memory{}
 	}
@@ -55,13 +52,11 @@ func NewServer(options ServerOptions) (*Server, error) {
 		}
 		options.Keys = keys
 	}
-	manager := transport.NewManager(transport.ManagerOptions{
-		DisconnectTimeout: options.DisconnectTimeout,
-		Tokens:            tokens{options.Keys},
-		Logger:            options.Logger,
-		Observer:          options.Observer,
-	})
-	return &Server{options: options, manager: manager}, nil
+	transports := transport.ManagerOptions{DisconnectTimeout: options.DisconnectTimeout, Tokens: tokens{options.Keys}}
+	if options.Observer != nil {
+		transports.Observer = options.Observer
+	}
+	return &Server{options: options, manager: transport.NewManager(transports)}, nil
 }
 
 // Hub registers a hub under the name that servers know it by: hubs of the same name on all servers of a backplane share
