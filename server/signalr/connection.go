@@ -12,9 +12,7 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
-var (
-	errNoEncoding = &namedError{name: "InvalidOperationException", err: errors.New("This message was received from another server that did not have the requested protocol available.")} //nolint:staticcheck // the reference's text
-)
+var errNoEncoding = invalidOperation("This message was received from another server that did not have the requested protocol available.")
 
 // phase is how far a connection has come.
 type phase uint8

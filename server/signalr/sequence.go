@@ -63,9 +63,6 @@ func (c *connection) sendControl(message protocol.Message) {
 
 // Resume implements transport.Session.
 func (c *connection) Resume() func(number int64) *transport.Payload {
-	if c.phaseNow() != phaseOpen {
-		return nil
-	}
 	c.inbox.renew()
 	return func(number int64) *transport.Payload {
 		payload, err := c.hub.payload(c.protocolIndex, &protocol.Sequence{SequenceID: number})

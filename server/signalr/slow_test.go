@@ -14,7 +14,10 @@ import (
 )
 
 // stall connects a client that completes the handshake and then never reads again.
-func stall(t *testing.T, address string) {
+func stall(t *testing.T, address string) { t.Helper(); upgrade(t, address) }
+
+// upgrade opens a WebSocket by hand, completes the handshake and returns the bare connection.
+func upgrade(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
 	if err != nil {
@@ -37,6 +40,7 @@ func stall(t *testing.T, address string) {
 	if _, err := reader.ReadString(0x1e); err != nil {
 		t.Fatalf("handshake: %v", err)
 	}
+	return conn
 }
 
 func TestAClientThatStopsReadingIsDroppedAndDelaysNobody(t *testing.T) {

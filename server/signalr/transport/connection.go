@@ -17,7 +17,7 @@ type Session interface {
 	Receive(data []byte) (room <-chan struct{})
 	// Resume is called when a client with stateful reconnect is back on another socket. What Receive got and could not
 	// use yet will be sent again. It returns the maker of the first message to write: it gets the number of the
-	// message that will follow; nil before the handshake. Receive is not called meanwhile.
+	// message that will follow. Receive is not called meanwhile.
 	Resume() func(number int64) *Payload
 	// Heartbeat is called about once a second.
 	Heartbeat(now time.Time)
@@ -44,13 +44,15 @@ const (
 
 // Connection is the server's end of one client connection. It outlives its sockets when stateful reconnect is on.
 type Connection struct {
-	manager *Manager
-	options *EndpointOptions
-	id      string
-	token   string
-	request atomic.Pointer[Request]
-	session Session
-	outbox  outbox
+	manager  *Manager
+	endpoint *Endpoint
+	id       string
+	token    string
+	// negotiated tells whether token was issued, so that it must not be used again.
+	negotiated bool
+	request    atomic.Pointer[Request]
+	session    Session
+	outbox     outbox
 
 	// receiving guards reader, and makes those who receive take turns. It is taken before mu.
 	receiving sync.Mutex
@@ -237,7 +239,7 @@ func (c *Connection) attach(socket attachment, request *Request) bool {
 	switch {
 	case kind == WebSockets && resumed:
 		c.request.Store(request)
-		c.resume()
+		c.outbox.rewind(c.session.Resume())
 	case kind == LongPolling:
 		c.renewUser(request)
 	}
@@ -253,13 +255,6 @@ func (c *Connection) renewUser(poll *Request) {
 	renewed := *c.request.Load()
 	renewed.User = poll.User
 	c.request.Store(&renewed)
-}
-
-// resume puts a reconnected client where it was.
-func (c *Connection) resume() {
-	if preface := c.session.Resume(); preface != nil {
-		c.outbox.rewind(preface)
-	}
 }
 
 // detach is called when socket has ended. The connection waits for another one if it may, else it ends with cause.

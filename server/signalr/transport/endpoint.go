@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"io"
 	"mime"
 	"net/http"
@@ -42,28 +43,17 @@ type EndpointOptions struct {
 }
 
 func (o *EndpointOptions) setDefaults() {
-	setDefault(&o.Transports, All)
-	setDefault(&o.TransportSendTimeout, 10*time.Second)
-	setDefault(&o.CloseTimeout, 5*time.Second)
-	setDefault(&o.PollTimeout, 90*time.Second)
-	setDefault(&o.TransportMaxBufferSize, 64*1024)
-	setDefault(&o.OutboundBufferSize, 1024*1024)
-	setDefault(&o.StatefulReconnectBufferSize, 100_000)
+	o.Transports = cmp.Or(o.Transports, All)
+	o.TransportSendTimeout = cmp.Or(o.TransportSendTimeout, 10*time.Second)
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, 5*time.Second)
+	o.PollTimeout = cmp.Or(o.PollTimeout, 90*time.Second)
+	o.TransportMaxBufferSize = cmp.Or(o.TransportMaxBufferSize, 64*1024)
+	o.OutboundBufferSize = cmp.Or(o.OutboundBufferSize, 1024*1024)
+	o.StatefulReconnectBufferSize = cmp.Or(o.StatefulReconnectBufferSize, 100_000)
 }
 
-func setDefault[T comparable](value *T, standard T) {
-	var zero T
-	if *value == zero {
-		*value = standard
-	}
-}
-
-func (o *EndpointOptions) outboxLimits(stateful bool) outboxLimits {
-	limits := outboxLimits{total: o.OutboundBufferSize, pause: o.TransportMaxBufferSize, unacknowledged: o.StatefulReconnectBufferSize}
-	if stateful {
-		limits.pause = o.StatefulReconnectBufferSize
-	}
-	return limits
+func (o *EndpointOptions) outboxLimits() outboxLimits {
+	return outboxLimits{total: o.OutboundBufferSize, pause: o.TransportMaxBufferSize, unacknowledged: o.StatefulReconnectBufferSize}
 }
 
 // Endpoint serves one hub at one path: the path itself and path + "/negotiate".

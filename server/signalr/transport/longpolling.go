@@ -46,7 +46,7 @@ func (x *exchange) await(connection *Connection, pending *poll) {
 		connection.detach(pending, false, nil)
 		return
 	}
-	timeout := time.NewTimer(connection.options.PollTimeout)
+	timeout := time.NewTimer(connection.endpoint.options.PollTimeout)
 	defer timeout.Stop()
 	for {
 		select {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -18,8 +17,6 @@ type ManagerOptions struct {
 	DisconnectTimeout time.Duration
 	// Tokens makes and checks connection tokens. Required.
 	Tokens Tokens
-	// Logger gets what is worth knowing about connections. Default: nothing is logged.
-	Logger *slog.Logger
 	// Observer is told about connections and bytes, for metrics. Default: nobody.
 	Observer Observer
 }
@@ -57,9 +54,6 @@ type Manager struct {
 func NewManager(options ManagerOptions) *Manager {
 	if options.DisconnectTimeout == 0 {
 		options.DisconnectTimeout = 15 * time.Second
-	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	if options.Observer == nil {
 		options.Observer = noObserver{}
@@ -154,41 +148,37 @@ func (m *Manager) find(endpoint *Endpoint, token string, request *Request) *Conn
 	connection, known := m.connections[token]
 	_, ended := m.ended[token]
 	m.mu.Unlock()
-	if known || ended {
+	if known && connection.endpoint.hub == endpoint.hub {
 		return connection
+	}
+	if known || ended {
+		return nil
 	}
 	claims, ok := m.options.Tokens.Verify(endpoint.hub, token, time.Now())
 	if !ok || time.Since(claims.IssuedAt) > m.options.DisconnectTimeout {
 		return nil
 	}
-	id := claims.ConnectionID
-	if claims.Version == 0 {
-		id = token
-	}
-	return m.add(endpoint, id, token, claims.Stateful, request)
+	return m.add(&Connection{endpoint: endpoint, id: claims.ConnectionID, token: token, negotiated: true, stateful: claims.Stateful}, request)
 }
 
 // add enters a connection into the table, unless a concurrent request with the same token was faster: then it returns
 // that one. It returns nil when the manager is closed or the token has been used up.
-func (m *Manager) add(endpoint *Endpoint, id, token string, stateful bool, request *Request) *Connection {
-	connection := &Connection{
-		manager: m, options: &endpoint.options, id: id, token: token,
-		stateful: stateful, idleSince: time.Now(), closeCode: CloseNormal,
-	}
+func (m *Manager) add(connection *Connection, request *Request) *Connection {
+	connection.manager, connection.idleSince, connection.closeCode = m, time.Now(), CloseNormal
 	connection.request.Store(request)
 	connection.outbox.corked = true
-	connection.outbox.keep = stateful
-	connection.outbox.limits = endpoint.options.outboxLimits(stateful)
+	connection.outbox.keep = connection.stateful
+	connection.outbox.limits = connection.endpoint.options.outboxLimits()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if existing, ok := m.connections[token]; ok {
+	if existing, ok := m.connections[connection.token]; ok {
 		return existing
 	}
-	if _, ended := m.ended[token]; ended || m.emptied != nil {
+	if _, ended := m.ended[connection.token]; ended || m.emptied != nil {
 		return nil
 	}
-	connection.session = endpoint.application.Connect(connection)
-	m.connections[token] = connection
+	connection.session = connection.endpoint.application.Connect(connection)
+	m.connections[connection.token] = connection
 	return connection
 }
 
@@ -200,7 +190,7 @@ func (m *Manager) remove(connection *Connection) {
 	if m.emptied != nil && len(m.connections) == 0 {
 		close(m.emptied)
 	}
-	if connection.token != connection.id || len(connection.token) > idLength { // one that skipped negotiation has no token
+	if connection.negotiated {
 		m.ended[connection.token] = time.Now().Add(m.options.DisconnectTimeout)
 	}
 }
@@ -211,9 +201,6 @@ func (m *Manager) spawn(run func()) { m.sockets.Go(run) }
 func (m *Manager) flusher() *flusher {
 	return m.flushers[int(m.next.Add(1))%len(m.flushers)]
 }
-
-// idLength is the length of what newID returns.
-const idLength = 22
 
 // newID returns a connection id: 16 random bytes as 22 characters, as ASP.NET Core makes them.
 func newID() string {

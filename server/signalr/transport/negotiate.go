@@ -38,7 +38,10 @@ func (x *exchange) negotiate() {
 		}{problem})
 		return
 	}
-	claims := Claims{ConnectionID: newID(), IssuedAt: time.Now(), Version: version, Stateful: x.wantsStateful()}
+	claims := Claims{IssuedAt: time.Now(), Version: version, Stateful: x.wantsStateful()}
+	if version > 0 {
+		claims.ConnectionID = newID()
+	}
 	token := x.endpoint.manager.options.Tokens.Issue(x.endpoint.hub, claims)
 	response := negotiation{
 		UseStatefulReconnect: claims.Stateful,

@@ -62,8 +62,16 @@ type outboxLimits struct {
 	total int
 	// pause is where senders that can wait begin to, and half of it is where they go on.
 	pause int
-	// unacknowledged is how much may be written without the client's acknowledgement (keep only).
+	// unacknowledged is how much may be written without the client's acknowledgement; with keep it takes pause's place.
 	unacknowledged int
+}
+
+// pause is where senders that can wait begin to.
+func (o *outbox) pause() int {
+	if o.keep {
+		return o.limits.unacknowledged
+	}
+	return o.limits.pause
 }
 
 // sink is the socket or request that an outbox is written to.
@@ -91,7 +99,7 @@ func (o *outbox) send(payload *Payload) error {
 func (o *outbox) sendWhenRoom(ctx context.Context, payload *Payload) error {
 	for {
 		o.mu.Lock()
-		if o.closed || o.finished || o.waiting+o.kept <= o.limits.pause {
+		if o.closed || o.finished || o.waiting+o.kept <= o.pause() {
 			err := o.add(payload)
 			woken := o.activate()
 			o.mu.Unlock()
@@ -228,6 +236,13 @@ func (o *outbox) awaitRoom() <-chan struct{} {
 		o.room = make(chan struct{})
 	}
 	return o.room
+}
+
+// makeRoom lets waiting senders look again once half of what may wait is gone.
+func (o *outbox) makeRoom() {
+	if o.waiting+o.kept <= o.pause()/2 {
+		o.releaseRoom()
+	}
 }
 
 func (o *outbox) releaseRoom() {

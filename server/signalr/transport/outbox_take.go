@@ -47,9 +47,7 @@ func (o *outbox) take(s sink, next *batch) bool {
 		next.last = true
 		o.closed = true
 	}
-	if o.waiting+o.kept <= o.limits.pause/2 {
-		o.releaseRoom()
-	}
+	o.makeRoom()
 	return true
 }
 
@@ -123,10 +121,13 @@ func (o *outbox) detach(s sink) {
 }
 
 // rewind prepares a reconnect: all that is not acknowledged waits to be written again behind the message that preface
-// makes from the number of the first of it.
+// makes from the number of the first of it. Before the handshake response there is nothing to go back to.
 func (o *outbox) rewind(preface func(number int64) *Payload) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.corked {
+		return
+	}
 	o.control = []*Payload{preface(o.acknowledged + 1)}
 	o.raw = nil
 	o.waiting += o.kept
@@ -160,9 +161,7 @@ func (o *outbox) forgetConfirmed() {
 	if len(o.messages) == 0 {
 		o.resetMessages()
 	}
-	if o.waiting+o.kept <= o.limits.pause/2 {
-		o.releaseRoom()
-	}
+	o.makeRoom()
 }
 
 // discardKept stops keeping what was written: the client turned out not to use stateful reconnect.

@@ -96,7 +96,7 @@ func (s *eventStream) write(data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.connection.options.TransportSendTimeout))
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.connection.endpoint.options.TransportSendTimeout))
 	if _, err := s.writer.Write(data); err != nil {
 		return err
 	}

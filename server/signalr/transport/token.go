@@ -4,9 +4,10 @@ import "time"
 
 // Claims is what a connection token says of the connection that it was made for.
 type Claims struct {
+	// ConnectionID is the public id. Empty in Issue: the token is the id (version 0); Verify then returns the token here.
 	ConnectionID string
 	IssuedAt     time.Time
-	// Version is the version of the negotiation: 0 or 1. In version 0 the token is the connection id.
+	// Version is the version of the negotiation: 0 or 1.
 	Version int
 	// Stateful is set when stateful reconnect was granted.
 	Stateful bool

@@ -62,7 +62,7 @@ func (x *exchange) webSocketConnection() *Connection {
 		return nil
 	}
 	id := newID()
-	connection := x.endpoint.manager.add(x.endpoint, id, id, false, newRequest(x.request, x.user))
+	connection := x.endpoint.manager.add(&Connection{endpoint: x.endpoint, id: id, token: id}, newRequest(x.request, x.user))
 	if connection == nil {
 		x.respond(http.StatusServiceUnavailable, "")
 	}

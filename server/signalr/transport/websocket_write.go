@@ -41,7 +41,7 @@ func (s *webSocket) writeRest(rest []byte, last bool) {
 	var w frameBuilder
 	var next batch
 	for {
-		_ = s.net.SetWriteDeadline(time.Now().Add(s.connection.options.TransportSendTimeout))
+		_ = s.net.SetWriteDeadline(time.Now().Add(s.connection.endpoint.options.TransportSendTimeout))
 		if _, err := s.net.Write(rest); err != nil {
 			s.fail(err)
 			return
@@ -72,7 +72,7 @@ func (s *webSocket) fail(err error) {
 // awaitClose gives the client time to answer the close frame that has just been written.
 func (s *webSocket) awaitClose() {
 	s.connection.outbox.detach(s)
-	_ = s.net.SetReadDeadline(time.Now().Add(s.connection.options.CloseTimeout))
+	_ = s.net.SetReadDeadline(time.Now().Add(s.connection.endpoint.options.CloseTimeout))
 }
 
 func (s *webSocket) count(b *batch) {
