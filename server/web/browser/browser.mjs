@@ -1,4 +1,5 @@
 // Opens the page in Chromium and reads it as a user would.
+import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
 import { exists, freePort, hubserverBinary, startHub, startPage, startRedis } from './servers.mjs';
@@ -60,7 +61,7 @@ export async function startChat() {
  *
  * @param prepare is called with the window before it loads
  */
-export async function openWindow(browser, address, { name = '', prepare = async () => {}, ...options } = {}) {
+async function openWindow(browser, address, { name = '', prepare = async () => {}, ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const faults = [];
@@ -73,6 +74,26 @@ export async function openWindow(browser, address, { name = '', prepare = async 
     await window.name.fill(name);
   }
   return window;
+}
+
+/** The windows that a test has open. */
+export class Windows {
+  #open = [];
+
+  async open(browser, address, options) {
+    const window = await openWindow(browser, address, options);
+    this.#open.push(window);
+    return window;
+  }
+
+  /** Closes all of them. It fails if anything went wrong in one. */
+  async close() {
+    const windows = this.#open;
+    this.#open = [];
+    const faults = windows.flatMap((window) => window.faults);
+    await Promise.all(windows.map((window) => window.page.context().close()));
+    assert.deepEqual(faults, []);
+  }
 }
 
 /** The parts of the page by what a screen reader calls them. */

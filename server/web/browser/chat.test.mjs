@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { lacking, openWindow, startChat } from './browser.mjs';
+import { lacking, startChat, Windows } from './browser.mjs';
 
 describe('the chat on two servers', { skip: lacking('redis-server') }, () => {
   let chat;
-  let windows = [];
+  const windows = new Windows();
 
   before(async () => (chat = await startChat()));
   after(() => chat?.stop());
-  afterEach(async () => {
-    const faults = windows.flatMap((window) => window.faults);
-    await Promise.all(windows.map((window) => window.page.context().close()));
-    windows = [];
-    assert.deepEqual(faults, []);
-  });
+  afterEach(() => windows.close());
 
   async function open(options) {
-    const window = await openWindow(chat.browser, chat.page.address, options);
-    windows.push(window);
+    const window = await windows.open(chat.browser, chat.page.address, options);
     await window.state('Connected', 'Server 1');
     return window;
   }

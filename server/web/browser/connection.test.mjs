@@ -1,27 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { lacking, openWindow, startChat } from './browser.mjs';
+import { lacking, startChat, Windows } from './browser.mjs';
 import { startCuttableProxy, startPage, freePort } from './servers.mjs';
 
 const separator = '\u001e';
 
 describe('a connection that fails', { skip: lacking('redis-server') }, () => {
   let chat;
-  let windows = [];
+  const windows = new Windows();
 
   before(async () => (chat = await startChat()));
   after(() => chat?.stop());
-  afterEach(async () => {
-    const faults = windows.flatMap((window) => window.faults);
-    await Promise.all(windows.map((window) => window.page.context().close()));
-    windows = [];
-    assert.deepEqual(faults, []);
-  });
+  afterEach(() => windows.close());
 
   async function open(options, address = chat.page.address) {
-    const window = await openWindow(chat.browser, address, options);
-    windows.push(window);
+    const window = await windows.open(chat.browser, address, options);
     return window;
   }
 

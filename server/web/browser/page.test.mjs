@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { lacking, launch, openWindow } from './browser.mjs';
+import { lacking, launch, Windows } from './browser.mjs';
 import { freePort, hubserverBinary, startHub } from './servers.mjs';
 
 const phone = { viewport: { width: 320, height: 568 }, hasTouch: true, isMobile: true };
@@ -11,7 +11,7 @@ describe('the page of one server', { skip: lacking() }, () => {
   let binary;
   let hub;
   let browser;
-  let windows = [];
+  const windows = new Windows();
 
   before(async () => {
     binary = hubserverBinary();
@@ -23,16 +23,10 @@ describe('the page of one server', { skip: lacking() }, () => {
     await hub?.stop();
     binary?.remove();
   });
-  afterEach(async () => {
-    const faults = windows.flatMap((window) => window.faults);
-    await Promise.all(windows.map((window) => window.page.context().close()));
-    windows = [];
-    assert.deepEqual(faults, []);
-  });
+  afterEach(() => windows.close());
 
   async function open(options, path = '/') {
-    const window = await openWindow(browser, hub.address + path, options);
-    windows.push(window);
+    const window = await windows.open(browser, hub.address + path, options);
     return window;
   }
 
