@@ -26,7 +26,7 @@ type Backplane struct {
 	options    Options
 	status     *status
 	table      *subscriptions
-	publisher  *publisher
+	carrier    carrier
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
 
@@ -42,26 +42,17 @@ var _ backplane.Backplane = (*Backplane)(nil)
 func New(options Options) *Backplane {
 	options = options.withDefaults()
 	connector := newConnector(options)
-	status := newStatus(options, connector.options.Addr)
+	status := newStatus(options, connector.place.String())
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Backplane{
-		options:   options,
-		status:    status,
-		table:     newSubscriptions(options.Observer.SubscriptionsChanged),
-		publisher: newPublisher(connector, options, status),
-		cancel:    cancel,
-		hubs:      make(map[string]*hub),
+		options: options,
+		status:  status,
+		table:   newSubscriptions(options.Observer.SubscriptionsChanged),
+		cancel:  cancel,
+		hubs:    make(map[string]*hub),
 	}
-	subscriber := &subscriber{
-		connector:   connector,
-		healthCheck: options.HealthCheckInterval,
-		table:       b.table,
-		status:      status,
-		observer:    options.Observer,
-		lost:        b.publisher.doubt,
-	}
-	b.goroutines.Go(func() { b.publisher.run(ctx) })
-	b.goroutines.Go(func() { subscriber.run(ctx) })
+	b.carrier = newCarrier(connector, options, b.table, status)
+	b.goroutines.Go(func() { b.carrier.run(ctx) })
 	return b
 }
 

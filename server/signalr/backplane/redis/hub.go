@@ -98,7 +98,7 @@ func (h *hub) publish(ctx context.Context, channel string, payload []byte) (rece
 	if h.closing.Err() != nil {
 		return 0, backplane.ErrClosed
 	}
-	return h.plane.publisher.publish(ctx, channel, payload)
+	return h.plane.carrier.publish(ctx, channel, payload)
 }
 
 var errSubscribeTimeout = errors.New("subscribe timeout")

@@ -60,11 +60,11 @@ func agreeOnClusterKey(ctx context.Context, options Options, proposal []byte) ([
 		}
 		if failures == 0 {
 			options.Logger.Warn("cannot get the cluster key from Redis, will keep trying",
-				"address", connector.options.Addr, "error", err)
+				"address", connector.place.String(), "error", err)
 		}
 		if retry.wait(ctx); ctx.Err() != nil {
 			return nil, fmt.Errorf("get the cluster key from Redis at %s (%w): %w",
-				connector.options.Addr, err, context.Cause(ctx))
+				connector.place.String(), err, context.Cause(ctx))
 		}
 	}
 }
@@ -72,7 +72,7 @@ func agreeOnClusterKey(ctx context.Context, options Options, proposal []byte) ([
 // proposeClusterKey returns proposal, or the key that was there before.
 func proposeClusterKey(ctx context.Context, connector connector, name string, proposal []byte) ([]byte, error) {
 	var key []byte
-	opened, err := connector.openAndLogIn(ctx, func(ctx context.Context, s *session) error {
+	opened, err := connector.openAndLogIn(ctx, slotOf(name), func(ctx context.Context, s *session) error {
 		_, err := s.client.SetArgs(ctx, name, proposal, goredis.SetArgs{Mode: "NX"}).Result()
 		if err != nil && !errors.Is(err, goredis.Nil) {
 			return fmt.Errorf("put the key: %w", err)

@@ -97,8 +97,8 @@ func TestQueueIsBoundedWhenRedisDoesNotAnswer(t *testing.T) {
 		})
 	}
 	eventually(t, "the queue is full", func() bool {
-		if plane.publisher.room.TryAcquire(maxQueuedBytes / 8) {
-			plane.publisher.room.Release(maxQueuedBytes / 8)
+		if plane.carrier.(*link).publisher.room.TryAcquire(maxQueuedBytes / 8) {
+			plane.carrier.(*link).publisher.room.Release(maxQueuedBytes / 8)
 			return false
 		}
 		return true
@@ -109,10 +109,10 @@ func TestQueueIsBoundedWhenRedisDoesNotAnswer(t *testing.T) {
 	}
 	redis.signal(t, syscall.SIGCONT)
 	eventually(t, "the room is given back", func() bool {
-		if !plane.publisher.room.TryAcquire(maxQueuedBytes) {
+		if !plane.carrier.(*link).publisher.room.TryAcquire(maxQueuedBytes) {
 			return false
 		}
-		plane.publisher.room.Release(maxQueuedBytes)
+		plane.carrier.(*link).publisher.room.Release(maxQueuedBytes)
 		return true
 	})
 	eventually(t, "messages are taken again", func() bool {

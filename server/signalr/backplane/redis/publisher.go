@@ -20,9 +20,10 @@ import (
 // published nevertheless when the connection broke before the reply.
 type publisher struct {
 	connector   connector
+	slot        int
 	timeout     time.Duration
 	healthCheck time.Duration
-	status      *status
+	leg         *leg
 	observer    Observer
 
 	// room is what may still be queued, in bytes. It is taken by the caller and given back by finish.
@@ -54,12 +55,13 @@ type publication struct {
 // errPublishTimeout is the cause of a context that ended by PublishTimeout and not by the caller's doing.
 var errPublishTimeout = errors.New("publish timeout")
 
-func newPublisher(connector connector, options Options, status *status) *publisher {
+func newPublisher(connector connector, slot int, options Options, status *status) *publisher {
 	return &publisher{
 		connector:   connector,
+		slot:        slot,
 		timeout:     options.PublishTimeout,
 		healthCheck: options.HealthCheckInterval,
-		status:      status,
+		leg:         status.leg(publishing),
 		observer:    options.Observer,
 		room:        semaphore.NewWeighted(maxQueuedBytes),
 		wake:        make(chan struct{}, 1),
@@ -105,7 +107,7 @@ func (p *publisher) timedOut(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, errPublishTimeout) {
 		return fmt.Errorf("wait for Redis: %w", cause)
 	}
-	return fmt.Errorf("redis at %s did not answer within %s: %w", p.status.address, p.timeout, backplane.ErrUnavailable)
+	return fmt.Errorf("redis at %s did not answer within %s: %w", p.leg.status.address, p.timeout, backplane.ErrUnavailable)
 }
 
 func (p *publisher) refused() error {
@@ -144,18 +146,18 @@ func (p *publisher) run(ctx context.Context) {
 	defer p.refuse(backplane.ErrClosed)
 	var retry retry
 	for ctx.Err() == nil {
-		opened, err := p.connector.openAndLogIn(ctx, func(ctx context.Context, s *session) error {
+		opened, err := p.connector.openAndLogIn(ctx, p.slot, func(ctx context.Context, s *session) error {
 			return s.client.Ping(ctx).Err()
 		})
 		if err == nil {
 			retry.connected()
 			err = p.serve(ctx, opened)
 		} else if ctx.Err() == nil {
-			unreachable := fmt.Errorf("redis at %s cannot be reached (%w): %w", p.status.address, err, backplane.ErrUnavailable)
+			unreachable := fmt.Errorf("redis at %s cannot be reached (%w): %w", p.leg.status.address, err, backplane.ErrUnavailable)
 			p.refuse(unreachable)
 		}
 		if ctx.Err() == nil {
-			p.status.publisherDown(err)
+			p.leg.fall(err)
 			retry.wait(ctx)
 		}
 	}
@@ -186,7 +188,7 @@ func (p *publisher) serve(ctx context.Context, opened *session) error {
 	defer stop()
 	p.doubtful.Store(false)
 	p.accept()
-	p.status.publisherUp()
+	p.leg.rise()
 	ticker := time.NewTicker(p.healthCheck)
 	defer ticker.Stop()
 	pipeline := opened.client.Pipeline()
@@ -268,9 +270,9 @@ func (p *publisher) explain(err error) error {
 	case err == nil:
 		return nil
 	case isRefusal(err):
-		return fmt.Errorf("redis at %s refused the message (%w): %w", p.status.address, err, backplane.ErrUnavailable)
+		return fmt.Errorf("redis at %s refused the message (%w): %w", p.leg.status.address, err, backplane.ErrUnavailable)
 	default:
-		return fmt.Errorf("lost the connection to Redis at %s (%w): %w", p.status.address, err, backplane.ErrUnavailable)
+		return fmt.Errorf("lost the connection to Redis at %s (%w): %w", p.leg.status.address, err, backplane.ErrUnavailable)
 	}
 }
 

@@ -19,6 +19,7 @@ var errSessionEnded = errors.New("the connection has ended")
 // connector opens sessions with Redis.
 type connector struct {
 	options *goredis.Options
+	place   topology
 	// idle is for how long a reader waits for a byte before it takes Redis for gone.
 	idle time.Duration
 	// timeout is for one exchange with Redis, once connected.
@@ -34,7 +35,10 @@ func newConnector(options Options) connector {
 		redisOptions.Network = "tcp"
 	}
 	redisOptions.DialTimeout = positiveOr(redisOptions.DialTimeout, 5*time.Second)
-	return connector{options: &redisOptions, idle: 2 * options.HealthCheckInterval, timeout: options.PublishTimeout}
+	return connector{
+		options: &redisOptions, place: oneServer{redisOptions.Addr},
+		idle: 2 * options.HealthCheckInterval, timeout: options.PublishTimeout,
+	}
 }
 
 // session is a go-redis client that lives exactly as long as one network connection. A go-redis client of many lives
@@ -45,11 +49,11 @@ type session struct {
 	conn   net.Conn
 }
 
-// open connects. The login takes place with the first command.
-func (c connector) open(ctx context.Context) (*session, error) {
+// open connects to the server at address. The login takes place with the first command.
+func (c connector) open(ctx context.Context, address string) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	conn, err := c.dial(ctx)
+	conn, err := c.dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +61,16 @@ func (c connector) open(ctx context.Context) (*session, error) {
 	return &session{client: goredis.NewClient(c.singleUse(conn)), conn: conn}, nil
 }
 
-// openAndLogIn connects and waits until Redis has answered login, where use is the session's first command.
-func (c connector) openAndLogIn(ctx context.Context, use func(context.Context, *session) error) (*session, error) {
+// openAndLogIn connects to the primary that serves slot and waits until it has answered login, where use is the session's
+// first command.
+func (c connector) openAndLogIn(ctx context.Context, slot int, use func(context.Context, *session) error) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	opened, err := c.open(ctx)
+	address, err := locate(ctx, c.place, slot)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := c.open(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -75,16 +84,16 @@ func (c connector) openAndLogIn(ctx context.Context, use func(context.Context, *
 }
 
 // dial is go-redis's dialer with a context that ends the TLS handshake too.
-func (c connector) dial(ctx context.Context) (net.Conn, error) {
+func (c connector) dial(ctx context.Context, address string) (net.Conn, error) {
 	if c.options.Dialer != nil {
-		return c.options.Dialer(ctx, c.options.Network, c.options.Addr)
+		return c.options.Dialer(ctx, c.options.Network, address)
 	}
 	dialer := &net.Dialer{}
 	if c.options.TLSConfig == nil {
-		return dialer.DialContext(ctx, c.options.Network, c.options.Addr)
+		return dialer.DialContext(ctx, c.options.Network, address)
 	}
 	secure := &tls.Dialer{NetDialer: dialer, Config: c.options.TLSConfig}
-	return secure.DialContext(ctx, c.options.Network, c.options.Addr)
+	return secure.DialContext(ctx, c.options.Network, address)
 }
 
 // singleUse returns options for a client whose only connection is conn.

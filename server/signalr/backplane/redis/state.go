@@ -13,66 +13,104 @@ type State struct {
 	Connected bool
 	// EverConnected: Connected has been true at least once.
 	EverConnected bool
-	// Generation counts the subscriber connections on which all subscriptions came to be in place, from 1 on. Messages
-	// that were published between two generations were missed.
+	// Generation counts how often all subscriptions came to be in place, from 1 on. Messages that were published between
+	// two generations were missed.
 	Generation uint64
 	// LastError says why the connection is missing, or why it was last lost; nil if nothing ever went wrong.
 	LastError error
 }
 
-// status keeps the State of the two connections together and tells of its changes.
+// status keeps the State of all connections together and tells of its changes.
 type status struct {
 	address  string
 	logger   *slog.Logger
 	observer Observer
 
-	// first is closed when both connections are there for the first time.
+	// first is closed when all connections are there for the first time.
 	first chan struct{}
 
-	// mutex guards what follows and is held while observers are called, so that they see states in order.
+	// mutex guards what follows and the legs' fields, and is held while observers are called, so that they see states in
+	// order.
 	mutex      sync.Mutex
-	publisher  bool
-	subscriber bool
+	legs       map[*leg]struct{}
 	state      State
 	lastLogged string
 }
 
+// purpose is what a connection is for.
+type purpose bool
+
+const (
+	publishing  purpose = false
+	subscribing purpose = true
+)
+
+// leg is one of the connections that must be up for the state to be Connected.
+type leg struct {
+	status  *status
+	purpose purpose
+	up      bool
+}
+
 func newStatus(options Options, address string) *status {
-	return &status{address: address, logger: options.Logger, observer: options.Observer, first: make(chan struct{})}
+	return &status{
+		address: address, logger: options.Logger, observer: options.Observer,
+		first: make(chan struct{}), legs: make(map[*leg]struct{}),
+	}
 }
 
-func (s *status) publisherUp() {
+// leg adds a connection that is not up yet.
+func (s *status) leg(purpose purpose) *leg {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.publisher = true
+	added := &leg{status: s, purpose: purpose}
+	s.legs[added] = struct{}{}
+	return added
+}
+
+// rise notes that the connection is up, or up anew.
+func (l *leg) rise() {
+	s := l.status
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	l.up = true
+	if l.purpose == subscribing {
+		s.state.Generation++
+	}
 	s.changed()
 }
 
-func (s *status) subscriberUp() {
+// fall notes that the connection was lost or could not be made.
+func (l *leg) fall(err error) {
+	s := l.status
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.subscriber = true
-	s.state.Generation++
+	l.up = false
+	s.failed(err)
+}
+
+// remove takes out a connection that is not needed any more.
+func (l *leg) remove() {
+	s := l.status
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	delete(s.legs, l)
 	s.changed()
 }
 
-func (s *status) publisherDown(err error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.publisher = false
-	s.failed(err)
-}
-
-func (s *status) subscriberDown(err error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.subscriber = false
-	s.failed(err)
+// complete is called with the mutex held.
+func (s *status) complete() bool {
+	for leg := range s.legs {
+		if !leg.up {
+			return false
+		}
+	}
+	return len(s.legs) > 0
 }
 
 // changed is called with the mutex held when a connection was made.
 func (s *status) changed() {
-	if s.state.Connected || !s.publisher || !s.subscriber {
+	if s.state.Connected || !s.complete() {
 		return
 	}
 	s.state.Connected = true

@@ -16,9 +16,10 @@ import (
 // one that was published earlier on another channel.
 type subscriber struct {
 	connector   connector
+	slot        int
 	healthCheck time.Duration
 	table       *subscriptions
-	status      *status
+	leg         *leg
 	observer    Observer
 	// lost is called when a connection that was good has ended.
 	lost func()
@@ -38,7 +39,7 @@ func (s *subscriber) run(ctx context.Context) {
 	var retry retry
 	for ctx.Err() == nil {
 		var pubsub *goredis.PubSub
-		opened, err := s.connector.openAndLogIn(ctx, func(ctx context.Context, opened *session) error {
+		opened, err := s.connector.openAndLogIn(ctx, s.slot, func(ctx context.Context, opened *session) error {
 			pubsub = opened.client.Subscribe(ctx)
 			return pubsub.Ping(ctx, greeting)
 		})
@@ -47,7 +48,7 @@ func (s *subscriber) run(ctx context.Context) {
 			err = s.serve(ctx, opened, pubsub)
 		}
 		if ctx.Err() == nil {
-			s.status.subscriberDown(err)
+			s.leg.fall(err)
 			retry.wait(ctx)
 		}
 	}
@@ -156,7 +157,7 @@ func (s *subscriber) read(ctx context.Context, pubsub *goredis.PubSub) error {
 			s.table.confirm(reply.Channel)
 		case *goredis.Pong:
 			if reply.Payload == inPlace {
-				s.status.subscriberUp()
+				s.leg.rise()
 			}
 		}
 	}

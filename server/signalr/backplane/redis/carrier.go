@@ -1,0 +1,59 @@
+package redis
+
+import (
+	"context"
+	"sync"
+)
+
+// carrier is the way of bytes through Redis, whatever the mode: it takes payloads to the processes that have subscribed
+// their channel, and knows nothing of hubs. Which channels those are it reads from the table that it was made with
+// (subscriptions): it asks for changes, confirms what is in place, restarts after a lost connection, and hands what
+// comes to the table's handlers, one at a time, the payloads of one publisher to one channel in order. It reports to
+// status; a new generation is a gap in which payloads may have been missed.
+type carrier interface {
+	// run works until ctx ends, then refuses what still waits with backplane.ErrClosed.
+	run(ctx context.Context)
+	// publish returns when Redis has accepted payload, with the number of subscribers that it was handed to. It keeps
+	// payload until then. Errors wrap backplane.ErrUnavailable.
+	publish(ctx context.Context, channel string, payload []byte) (receivers int64, err error)
+}
+
+// newCarrier returns the carrier of the mode that options ask for.
+func newCarrier(connector connector, options Options, table *subscriptions, status *status) carrier {
+	return newLink(connector, slotOf(options.ChannelPrefix), options, table, status)
+}
+
+// link is the carrier on classic publish/subscribe: one connection to publish and one to subscribe, both to the server
+// that serves slot. In a Cluster any server would do; only when all publish and subscribe at the same one is there an
+// order among messages, and a true count of their receivers.
+type link struct {
+	publisher  *publisher
+	subscriber *subscriber
+}
+
+func newLink(connector connector, slot int, options Options, table *subscriptions, status *status) *link {
+	publisher := newPublisher(connector, slot, options, status)
+	return &link{
+		publisher: publisher,
+		subscriber: &subscriber{
+			connector:   connector,
+			slot:        slot,
+			healthCheck: options.HealthCheckInterval,
+			table:       table,
+			leg:         status.leg(subscribing),
+			observer:    options.Observer,
+			lost:        publisher.doubt,
+		},
+	}
+}
+
+func (l *link) run(ctx context.Context) {
+	var connections sync.WaitGroup
+	connections.Go(func() { l.publisher.run(ctx) })
+	connections.Go(func() { l.subscriber.run(ctx) })
+	connections.Wait()
+}
+
+func (l *link) publish(ctx context.Context, channel string, payload []byte) (receivers int64, err error) {
+	return l.publisher.publish(ctx, channel, payload)
+}
