@@ -1,0 +1,230 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// ServiceName is what the Sentinels of a test call their master.
+const ServiceName = "mymaster"
+
+// Sentinels are three redis-sentinel that watch one master and its replicas, quick to act: a fail-over takes a second or
+// two.
+type Sentinels struct {
+	// Servers are the Sentinels themselves.
+	Servers []*Server
+	// Redis are the master, at first, and its replicas.
+	Redis []*Server
+}
+
+// StartSentinels starts a master with one replica and three Sentinels. The options are for master and replica.
+func StartSentinels(t testing.TB, options ...string) *Sentinels {
+	t.Helper()
+	need(t, "redis-sentinel")
+	master := Start(t, options...)
+	s := &Sentinels{Redis: []*Server{master, StartReplica(t, master, options...)}}
+	for range 3 {
+		s.Servers = append(s.Servers, startSentinel(t, master))
+	}
+	for _, sentinel := range s.Servers {
+		client := sentinel.Client(t, goredis.Options{})
+		eventually(t, "the Sentinels know each other and the replica", func() error { return knows(client, 1, 2) })
+	}
+	return s
+}
+
+// startSentinel makes it look more often than a Sentinel does by default, and not pause for half a minute when the machine
+// is busy.
+func startSentinel(t testing.TB, master *Server) *Server {
+	t.Helper()
+	port := freePort(t)
+	directory := t.TempDir()
+	file := filepath.Join(directory, "sentinel.conf")
+	configuration := []string{
+		fmt.Sprintf("port %d", port),
+		"bind 127.0.0.1",
+		"dir " + directory,
+		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", ServiceName, master.Port),
+		"sentinel down-after-milliseconds " + ServiceName + " 500",
+		"sentinel failover-timeout " + ServiceName + " 2000",
+	}
+	if err := os.WriteFile(file, []byte(strings.Join(configuration, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Address: loopback(port), Port: port}
+	s.process.program, s.process.arguments = "redis-sentinel", []string{file}
+	t.Cleanup(s.Kill)
+	s.Start(t)
+	s.quicken(t)
+	return s
+}
+
+// Start starts a Sentinel again. It is as quick as before.
+func (s *Sentinels) Start(t testing.TB, index int) {
+	t.Helper()
+	s.Servers[index].Start(t)
+	s.Servers[index].quicken(t)
+}
+
+func (s *Server) quicken(t testing.TB) {
+	t.Helper()
+	client := s.Client(t, goredis.Options{})
+	eventually(t, "the Sentinel takes its settings", func() error {
+		return client.Do(context.Background(), "SENTINEL", "DEBUG",
+			"INFO-PERIOD", "200", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "200", "PING-PERIOD", "100",
+			"TILT-PERIOD", "500", "TILT-TRIGGER", "10000").Err()
+	})
+}
+
+// knows tells whether a Sentinel knows so many replicas and other Sentinels.
+func knows(client *goredis.Client, replicas, others int) error {
+	state, err := client.Do(context.Background(), "SENTINEL", "MASTER", ServiceName).StringSlice()
+	if err != nil {
+		return err
+	}
+	fields := make(map[string]string)
+	for at := 0; at+1 < len(state); at += 2 {
+		fields[state[at]] = state[at+1]
+	}
+	if fields["num-slaves"] != fmt.Sprint(replicas) || fields["num-other-sentinels"] != fmt.Sprint(others) || fields["flags"] != "master" {
+		return fmt.Errorf("%w: %s replicas, %s others, %s", errNotYet, fields["num-slaves"], fields["num-other-sentinels"], fields["flags"])
+	}
+	return nil
+}
+
+// Endpoints are the addresses of the Sentinels, between commas.
+func (s *Sentinels) Endpoints() string { return endpoints(s.Servers) }
+
+func endpoints(servers []*Server) string {
+	addresses := make([]string, len(servers))
+	for i, server := range servers {
+		addresses[i] = server.Address
+	}
+	return strings.Join(addresses, ",")
+}
+
+// Master returns the server that all running Sentinels take for the master, once they agree and it is one.
+func (s *Sentinels) Master(t testing.TB) *Server {
+	t.Helper()
+	var master *Server
+	eventually(t, "the Sentinels agree on a master", func() (err error) {
+		master, err = s.agreed(t)
+		return err
+	})
+	return master
+}
+
+func (s *Sentinels) agreed(t testing.TB) (*Server, error) {
+	t.Helper()
+	var agreed string
+	for _, sentinel := range s.Servers {
+		if sentinel.process.alive() != nil {
+			continue
+		}
+		found, err := masterOf(sentinel)
+		if err == nil && agreed != "" && found != agreed {
+			err = fmt.Errorf("%w: %s or %s", errNotYet, agreed, found)
+		}
+		if err != nil {
+			return nil, err
+		}
+		agreed = found
+	}
+	for _, server := range s.Redis {
+		if server.Address == agreed {
+			role, err := roleOf(server)
+			if err == nil && role != "master" {
+				err = fmt.Errorf("%w: %s is a %s", errNotYet, agreed, role)
+			}
+			return server, err
+		}
+	}
+	return nil, fmt.Errorf("%w: no server at %s", errNotYet, quote(agreed))
+}
+
+func masterOf(sentinel *Server) (string, error) {
+	client := goredis.NewSentinelClient(&goredis.Options{Addr: sentinel.Address, MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	address, err := client.GetMasterAddrByName(context.Background(), ServiceName).Result()
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(address[0], address[1]), nil
+}
+
+func roleOf(server *Server) (string, error) {
+	client := goredis.NewClient(&goredis.Options{Addr: server.Address, MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	role, err := client.Do(context.Background(), "ROLE").Slice()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(role[0]), nil
+}
+
+// FailOver asks the Sentinels to make the replica the master, and returns it when it is.
+func (s *Sentinels) FailOver(t testing.TB) *Server {
+	t.Helper()
+	before := s.Master(t)
+	client := s.Servers[0].Client(t, goredis.Options{})
+	eventually(t, "the Sentinels fail over", func() error {
+		return client.Do(context.Background(), "SENTINEL", "FAILOVER", ServiceName).Err()
+	})
+	return s.AwaitFailOver(t, before)
+}
+
+// AwaitFailOver waits until another server than before is the master.
+func (s *Sentinels) AwaitFailOver(t testing.TB, before *Server) *Server {
+	t.Helper()
+	var master *Server
+	eventually(t, "another server is the master", func() (err error) {
+		master, err = s.agreed(t)
+		if err == nil && master == before {
+			err = fmt.Errorf("%w: it is still %s", errNotYet, before.Address)
+		}
+		return err
+	})
+	return master
+}
+
+// AwaitReplica waits until the master has a running replica with its data, as another fail-over needs it.
+func (s *Sentinels) AwaitReplica(t testing.TB) {
+	t.Helper()
+	master := s.Master(t)
+	for _, server := range s.Redis {
+		if server == master || server.process.alive() != nil {
+			continue
+		}
+		client := server.Client(t, goredis.Options{})
+		eventually(t, "the replica follows the new master", func() error { return linked(t, client) })
+	}
+	for _, sentinel := range s.Servers {
+		if sentinel.process.alive() != nil {
+			continue
+		}
+		client := sentinel.Client(t, goredis.Options{})
+		eventually(t, "the Sentinels see the replica", func() error { return healthy(client) })
+	}
+}
+
+// healthy tells whether a Sentinel has a replica that it could promote.
+func healthy(client *goredis.Client) error {
+	replicas, err := client.Do(context.Background(), "SENTINEL", "REPLICAS", ServiceName).Slice()
+	if err != nil {
+		return err
+	}
+	for _, replica := range replicas {
+		text := fmt.Sprint(replica)
+		if strings.Contains(text, "master-link-status ok") && strings.Contains(text, "flags slave ") {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %v", errNotYet, replicas)
+}
