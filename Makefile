@@ -64,6 +64,14 @@ fuzz: ## Run each fuzz target for FUZZTIME
 conformance: ## Run the rows of the protocol against this server and, where it is, ASP.NET Core
 	CONFORMANCE=1 $(GO) test -count=1 -timeout 10m ./server/cmd/conformance/suite
 
+.PHONY: envtest
+envtest: ## Print where the kube-apiserver and etcd for tests of the operator are, downloading them if need be
+	@$(GO) -C hack/envtest run .
+
+.PHONY: envtest-build
+envtest-build: ## Like envtest; build both from their Go modules where they cannot be downloaded (30 minutes)
+	@$(GO) -C hack/envtest run . --build
+
 .PHONY: bench
 bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
 	$(GO) run ./hack/bench compare
