@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"text/tabwriter"
 
@@ -26,7 +27,7 @@ func (r *run) help(keys []config.Key) {
 	}
 	line("[flags]", "serve until told to end")
 	for _, command := range r.program.Commands {
-		line(command.Name+" [flags]", command.Summary)
+		line(command.Name+" "+cmp.Or(command.Arguments, "[flags]"), command.Summary)
 	}
 	line(configCommand+" [flags]", "print what is in force and where from; with "+markdownFlag+" all keys")
 	line("--help, --version", "print this, or what was built")

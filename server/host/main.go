@@ -38,9 +38,14 @@ type Program struct {
 	Commands []Command
 }
 
-// Command is something else that a program can serve: its name follows the program's on the command line.
+// Command is something else that a program can do: its name follows the program's on the command line.
 type Command struct {
 	Name, Summary string
+	// Run, if not nil, does it and returns; what follows has no meaning then. It gets the arguments behind the name.
+	// Its error is printed as one line; one of config.Problem is a mistake of the user.
+	Run func(ctx context.Context, args []string, stdout io.Writer) error
+	// Arguments is how Run is called, for the help. Default: [flags].
+	Arguments string
 	// Defaults replaces defaults of keys.
 	Defaults map[string]string
 	// Hubs and Handler are those of Program; either may be nil.
@@ -123,6 +128,12 @@ func (r *run) main(ctx context.Context, args []string) int {
 		if at := slices.IndexFunc(r.program.Commands, func(c Command) bool { return c.Name == args[0] }); at >= 0 {
 			command, args = r.program.Commands[at], args[1:]
 		}
+	}
+	if command.Run != nil {
+		if err := command.Run(ctx, args, r.stdout); err != nil {
+			return r.fail(err)
+		}
+		return ExitDone
 	}
 	loaded, code, ended := r.load(command, args)
 	if ended {

@@ -44,6 +44,11 @@ func program() host.Program {
 			// Where hubservers allow a page to be, and where one is that was told nothing.
 			Defaults: map[string]string{"Urls": "http://localhost:4200", "PageServers": "http://localhost:5000"},
 			Handler:  func(*host.Settings) (http.Handler, error) { return s.pageHandler() },
+		}, {
+			Name:      "check",
+			Arguments: "URL",
+			Summary:   "send a message through the chat hub at URL and wait until it comes back",
+			Run:       check,
 		}},
 	}
 }
