@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,6 +37,7 @@ func StartSentinels(t testing.TB, options ...string) *Sentinels {
 	for _, sentinel := range s.Servers {
 		client := sentinel.Client(t, goredis.Options{})
 		eventually(t, "the Sentinels know each other and the replica", func() error { return knows(client, 1, 2) })
+		eventually(t, "the Sentinels see the replica", func() error { return healthy(client) })
 	}
 	return s
 }
@@ -83,18 +85,24 @@ func (s *Server) quicken(t testing.TB) {
 	})
 }
 
-// knows tells whether a Sentinel knows so many replicas and other Sentinels.
-func knows(client *goredis.Client, replicas, others int) error {
+// stateOf returns what a Sentinel knows of its master.
+func stateOf(client *goredis.Client) (map[string]string, error) {
 	state, err := client.Do(context.Background(), "SENTINEL", "MASTER", ServiceName).StringSlice()
-	if err != nil {
-		return err
-	}
 	fields := make(map[string]string)
 	for at := 0; at+1 < len(state); at += 2 {
 		fields[state[at]] = state[at+1]
 	}
-	if fields["num-slaves"] != fmt.Sprint(replicas) || fields["num-other-sentinels"] != fmt.Sprint(others) || fields["flags"] != "master" {
-		return fmt.Errorf("%w: %s replicas, %s others, %s", errNotYet, fields["num-slaves"], fields["num-other-sentinels"], fields["flags"])
+	return fields, err
+}
+
+// knows tells whether a Sentinel knows so many replicas and other Sentinels.
+func knows(client *goredis.Client, replicas, others int) error {
+	state, err := stateOf(client)
+	if err != nil {
+		return err
+	}
+	if state["num-slaves"] != strconv.Itoa(replicas) || state["num-other-sentinels"] != strconv.Itoa(others) || state["flags"] != "master" {
+		return fmt.Errorf("%w: %s replicas, %s others, %s", errNotYet, state["num-slaves"], state["num-other-sentinels"], state["flags"])
 	}
 	return nil
 }
@@ -174,10 +182,23 @@ func (s *Sentinels) FailOver(t testing.TB) *Server {
 	t.Helper()
 	before := s.Master(t)
 	client := s.Servers[0].Client(t, goredis.Options{})
-	eventually(t, "the Sentinels fail over", func() error {
-		return client.Do(context.Background(), "SENTINEL", "FAILOVER", ServiceName).Err()
-	})
+	eventually(t, "a Sentinel fails over", func() error { return failOver(client, before) })
 	return s.AwaitFailOver(t, before)
+}
+
+// failOver asks a Sentinel to replace a master until it has: a fail-over may be given up for lack of a replica that is
+// known to be well.
+func failOver(client *goredis.Client, before *Server) error {
+	state, err := stateOf(client)
+	if err != nil || state["port"] != strconv.Itoa(before.Port) {
+		return err
+	}
+	if !strings.Contains(state["flags"], "failover_in_progress") {
+		if err := client.Do(context.Background(), "SENTINEL", "FAILOVER", ServiceName).Err(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: it is still %s", errNotYet, before.Address)
 }
 
 // AwaitFailOver waits until another server than before is the master.
