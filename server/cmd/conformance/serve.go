@@ -17,8 +17,8 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 )
 
-// shutdownTimeout is how long running calls and requests may take to end.
-const shutdownTimeout = 5 * time.Second
+// shutdownTimeout is how long running calls and requests may take to end, as in ASP.NET Core.
+const shutdownTimeout = 30 * time.Second
 
 // serve opens the addresses and serves the hubs there until ctx ends.
 func serve(ctx context.Context, urls string, s settings, logger *slog.Logger) (err error) {

@@ -39,7 +39,7 @@ var backplaneRows = []row{
 		started := time.Now()
 		check(x, "error", c.fail("JoinGroupFor", x.tag("nobody"), x.tag("g")),
 			"An unexpected error occurred invoking 'JoinGroupFor' on the server.")
-		x.within("the failure", time.Since(started), 28*time.Second, 40*time.Second)
+		x.within("the failure", time.Since(started), 28*time.Second, 2*patience)
 	}},
 	{id: "B6", name: "no detour to a local connection", run: func(x *trial) {
 		n := x.backplane()
@@ -134,7 +134,8 @@ var backplaneRows = []row{
 		a.invoke("Broadcast", x.tag("all"))
 		b.reconnect()
 		b.expect(sequence(1), completed("call1", "registered"), `{"type":3,"invocationId":"call2","result":null}`)
-		b.expectReceive("away", "all")
+		// One channel keeps the order of its messages; the reference reads its channels independently of each other.
+		b.expectReceiveInAnyOrder("away", "all")
 	}},
 	{id: "B15", name: "prefixes", run: func(x *trial) {
 		n, other := x.backplane(), x.redis().cluster(x, "other."+x.implementation.name)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -251,6 +252,21 @@ func (c *client) expectReceive(texts ...string) {
 			continue
 		}
 		c.expect(`{"type":1,"target":"Receive","arguments":["` + c.x.tag(text) + `"]}`)
+	}
+}
+
+// expectReceiveInAnyOrder is expectReceive for JSON messages whose order nobody promises.
+func (c *client) expectReceiveInAnyOrder(texts ...string) {
+	c.x.Helper()
+	want, got := make([]string, len(texts)), make([]string, len(texts))
+	for i, text := range texts {
+		want[i] = `{"type":1,"target":"Receive","arguments":["` + c.x.tag(text) + `"]}`
+		got[i] = c.receive()
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		c.x.Fatalf("received %q, want %q in any order", got, want)
 	}
 }
 

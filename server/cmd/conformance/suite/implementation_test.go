@@ -34,6 +34,10 @@ type implementation struct {
 	// mu guards running, the servers by environment that rows share.
 	mu      sync.Mutex
 	running map[string]*shared
+	// redis is the Redis that rows share; redisOnce makes all of them wait for the first, which starts it.
+	redisOnce sync.Once
+	redis     *redisServer
+	redisErr  error
 }
 
 // shared is a server that several rows use. once makes all of them wait for the first, which starts it.
@@ -137,18 +141,24 @@ func (x *trial) node(number int, environment ...string) *server {
 	x.implementation.mu.Unlock()
 	entry.once.Do(func() {
 		entry.server, entry.err = start(x.implementation, number, environment)
-		if entry.err == nil {
-			exitMu.Lock()
-			defer exitMu.Unlock()
-			atExit = append(atExit, entry.server.stop)
-		}
 	})
 	x.must(entry.err)
 	return entry.server
 }
 
-// exitMu guards atExit.
-var exitMu sync.Mutex
+// stop ends what the rows shared. No row runs any more.
+func (i *implementation) stop() {
+	var stopping sync.WaitGroup
+	for _, entry := range i.running {
+		if entry.server != nil {
+			stopping.Go(entry.server.stop)
+		}
+	}
+	stopping.Wait()
+	if i.redis != nil {
+		i.redis.stop()
+	}
+}
 
 // ownServer starts a server for this row alone.
 func (x *trial) ownServer(number int, environment ...string) *server {

@@ -84,7 +84,7 @@ var invocationRows = []row{
 	}},
 	{id: "I20", name: "two at a time", run: func(x *trial) {
 		c := x.connect(x.server(parallel...))
-		c.send(call("1", "Delay", "1500", `"slow"`), echo("2", "fast"))
+		c.send(call("1", "Delay", "5000", `"slow"`), echo("2", "fast"))
 		c.expect(completed("2", "fast"), completed("1", "slow"))
 	}},
 	{id: "I21", name: "stream of a method without one", run: answered(`{"type":4,"invocationId":"1","target":"Echo","arguments":["a"]}`,

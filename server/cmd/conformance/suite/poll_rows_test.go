@@ -25,7 +25,7 @@ var pollRows = []row{
 		c := x.connectBy(x.server(quick...), how{transport: longPolling})
 		started := time.Now()
 		a := x.get(c.address(""))
-		x.within("a poll without messages", time.Since(started), 1500*time.Millisecond, 8*time.Second)
+		x.within("a poll without messages", time.Since(started), 1500*time.Millisecond, patience)
 		x.expect(a, http.StatusOK, "")
 		x.expectHeaders(a.header, "Content-Type", "text/plain", "Content-Length", "0")
 		check(x, "echo after it", c.invoke("Echo", "here"), any("here"))

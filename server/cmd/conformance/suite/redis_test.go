@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -22,30 +21,20 @@ type redisServer struct {
 	client  *goredis.Client
 }
 
-// sharedRedis is the one that most rows use.
-var sharedRedis struct {
-	once   sync.Once
-	server *redisServer
-	err    error
-}
-
 // redis returns the Redis that rows share; without one the row is skipped.
 func (x *trial) redis() *redisServer {
 	x.Helper()
 	x.needRedis()
-	sharedRedis.once.Do(func() {
+	i := x.implementation
+	i.redisOnce.Do(func() {
 		port, err := freePort()
 		if err == nil {
-			sharedRedis.server, err = startRedis(port)
+			i.redis, err = startRedis(port)
 		}
-		if sharedRedis.err = err; err == nil {
-			exitMu.Lock()
-			defer exitMu.Unlock()
-			atExit = append([]func(){sharedRedis.server.stop}, atExit...) // it ends after those who use it
-		}
+		i.redisErr = err
 	})
-	x.must(sharedRedis.err)
-	return sharedRedis.server
+	x.must(i.redisErr)
+	return i.redis
 }
 
 func (x *trial) needRedis() {

@@ -95,7 +95,7 @@ var streamRows = []row{
 		watch.wire.cut() // else the server waits for its close frame
 		started := time.Now()
 		s.stop()
-		x.within("the end of the server", time.Since(started), 0, 4*time.Second)
+		x.within("the end of the server", time.Since(started), 0, 20*time.Second)
 	}},
 }
 

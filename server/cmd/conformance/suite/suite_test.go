@@ -25,15 +25,8 @@ func TestMain(m *testing.M) {
 	if !isSet("test.parallel") {
 		_ = flag.Set("test.parallel", strconv.Itoa(rowsAtATime))
 	}
-	code := m.Run()
-	for _, stop := range atExit {
-		stop()
-	}
-	os.Exit(code)
+	os.Exit(m.Run())
 }
-
-// atExit ends what all tests shared.
-var atExit []func()
 
 func isSet(name string) (set bool) {
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
@@ -89,6 +82,7 @@ func TestConformance(t *testing.T) {
 			if implementation.absent != "" {
 				t.Skip(implementation.absent)
 			}
+			t.Cleanup(implementation.stop)
 			for _, section := range sections {
 				if implementation.mixed && !section.shared {
 					continue

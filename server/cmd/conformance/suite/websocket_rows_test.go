@@ -66,7 +66,7 @@ var webSocketRows = []row{
 		started := time.Now()
 		x.must(c.wire.(socketWire).close(1000))
 		c.expectClosed()
-		x.within("the server's close", time.Since(started), 0, 5*time.Second)
+		x.within("the server's close", time.Since(started), 0, patience)
 		watch.expectDisconnected(c.id, "")
 	}},
 	{id: "W7", name: "no sub-protocol", run: func(x *trial) {
@@ -83,7 +83,7 @@ var webSocketRows = []row{
 		started := time.Now()
 		c.send(tell("Flood", "10000", "10000"))
 		watch.expectEndOf(c.id)
-		x.within("the end of a client that does not read", time.Since(started), 8*time.Second, 20*time.Second)
+		x.within("the end of a client that does not read", time.Since(started), 8*time.Second, patience)
 	}},
 	{id: "W9", name: "messages are not cut", run: func(x *trial) {
 		// next fails if a WebSocket message does not end where a hub message does.
