@@ -53,6 +53,7 @@ func New(options Options) *Backplane {
 	}
 	b.carrier = newCarrier(connector, options, b.table, status)
 	b.goroutines.Go(func() { b.carrier.run(ctx) })
+	b.goroutines.Go(func() { connector.lookout.run(ctx) })
 	return b
 }
 

@@ -14,6 +14,10 @@ type Options struct {
 	// overwritten: this package has one connection to publish and one to subscribe, RESP2, and never lets the client
 	// repeat a command. Nil: localhost:6379. The value is copied.
 	Redis *goredis.Options
+	// Servers says where Redis is if it is more than one server. Default: the one at Redis.Addr.
+	Servers Servers
+	// TLSFiles are certificates for TLS. Default: those of the system, and none of our own.
+	TLSFiles TLSFiles
 	// ChannelPrefix comes before every channel name, without a separator, like StackExchange.Redis's ChannelPrefix.
 	// Servers with different prefixes do not hear each other. Default: none.
 	ChannelPrefix string

@@ -208,6 +208,8 @@ func (p *publisher) serve(ctx context.Context, opened *session) error {
 		case <-p.wake:
 		case <-ticker.C:
 			p.doubtful.Store(true)
+		case <-opened.ended():
+			p.doubtful.Store(true) // the ping tells why
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,10 @@ var errSessionEnded = errors.New("the connection has ended")
 // connector opens sessions with Redis.
 type connector struct {
 	options *goredis.Options
+	servers Servers
+	files   TLSFiles
 	place   topology
+	lookout *lookout
 	// idle is for how long a reader waits for a byte before it takes Redis for gone.
 	idle time.Duration
 	// timeout is for one exchange with Redis, once connected.
@@ -35,10 +39,13 @@ func newConnector(options Options) connector {
 		redisOptions.Network = "tcp"
 	}
 	redisOptions.DialTimeout = positiveOr(redisOptions.DialTimeout, 5*time.Second)
-	return connector{
-		options: &redisOptions, place: oneServer{redisOptions.Addr},
+	c := connector{
+		options: &redisOptions, servers: options.Servers, files: options.TLSFiles,
 		idle: 2 * options.HealthCheckInterval, timeout: options.PublishTimeout,
 	}
+	c.place = newTopology(&redisOptions, options.Servers, c)
+	c.lookout = newLookout(c.place, options.HealthCheckInterval, redisOptions.DialTimeout)
+	return c
 }
 
 // session is a go-redis client that lives exactly as long as one network connection. A go-redis client of many lives
@@ -46,19 +53,89 @@ func newConnector(options Options) connector {
 // connection would count for the present one.
 type session struct {
 	client *goredis.Client
-	conn   net.Conn
+	conn   *watchedConn
+	// address is the server's; slot is what it was chosen for, anySlot if it does not matter.
+	address string
+	slot    int
+	lookout *lookout
 }
 
-// open connects to the server at address. The login takes place with the first command.
+// anySlot is served by every primary.
+const anySlot = -1
+
+// open connects to the primary at address. The login takes place with the first command, and so does the check that it is
+// a primary.
 func (c connector) open(ctx context.Context, address string) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
-	defer cancel()
-	conn, err := c.dial(ctx, address)
+	return c.openFor(ctx, address, anySlot)
+}
+
+func (c connector) openFor(ctx context.Context, address string, slot int) (*session, error) {
+	opened, err := c.connect(ctx, address, c.checked())
 	if err != nil {
 		return nil, err
 	}
-	conn = &watchedConn{Conn: conn, idle: c.idle}
-	return &session{client: goredis.NewClient(c.singleUse(conn)), conn: conn}, nil
+	opened.slot, opened.lookout = slot, c.lookout
+	c.lookout.add(opened)
+	return opened, nil
+}
+
+// connect opens a session with whatever server is at address.
+func (c connector) connect(ctx context.Context, address string, options goredis.Options) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+	defer cancel()
+	dialled, err := c.dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	conn := &watchedConn{Conn: dialled, idle: c.idle, ended: make(chan struct{})}
+	return &session{client: goredis.NewClient(c.singleUse(conn, options)), conn: conn, address: address, slot: anySlot}, nil
+}
+
+// checked are options by which a login fails at a server that is not a primary: it may have become a replica, and there
+// publishing succeeds and reaches nobody.
+func (c connector) checked() goredis.Options {
+	options := *c.options
+	options.OnConnect = func(ctx context.Context, conn *goredis.Conn) error {
+		greeting, err := greet(ctx, conn)
+		if err == nil {
+			err = greeting.primary()
+		}
+		if err == nil && c.options.OnConnect != nil {
+			err = c.options.OnConnect(ctx, conn)
+		}
+		return err
+	}
+	return options
+}
+
+// probe implements prober. It takes a part of the time that connecting may take, so that one server which does not answer
+// leaves enough to use another.
+func (c connector) probe(ctx context.Context, address string, talk func(context.Context, *goredis.Client) error) error {
+	return c.talk(ctx, address, *c.options, talk)
+}
+
+// probeSentinel implements prober.
+func (c connector) probeSentinel(ctx context.Context, address string, talk func(context.Context, *goredis.Client) error) error {
+	options := *c.options
+	options.Username, options.Password = c.servers.SentinelUser, c.servers.SentinelPassword
+	options.CredentialsProvider, options.CredentialsProviderContext, options.StreamingCredentialsProvider = nil, nil, nil
+	options.DB, options.ClientName, options.DisableIdentity, options.OnConnect = 0, "", true, nil
+	return c.talk(ctx, address, options, talk)
+}
+
+func (c connector) talk(
+	ctx context.Context, address string, options goredis.Options, talk func(context.Context, *goredis.Client) error,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout/3)
+	defer cancel()
+	opened, err := c.connect(ctx, address, options)
+	if err != nil {
+		return err
+	}
+	defer opened.close()
+	stop := context.AfterFunc(ctx, opened.abort)
+	defer stop()
+	return talk(ctx, opened.client)
 }
 
 // openAndLogIn connects to the primary that serves slot and waits until it has answered login, where use is the session's
@@ -70,7 +147,7 @@ func (c connector) openAndLogIn(ctx context.Context, slot int, use func(context.
 	if err != nil {
 		return nil, err
 	}
-	opened, err := c.open(ctx, address)
+	opened, err := c.openFor(ctx, address, slot)
 	if err != nil {
 		return nil, err
 	}
@@ -89,16 +166,19 @@ func (c connector) dial(ctx context.Context, address string) (net.Conn, error) {
 		return c.options.Dialer(ctx, c.options.Network, address)
 	}
 	dialer := &net.Dialer{}
-	if c.options.TLSConfig == nil {
+	config, err := c.files.apply(c.options.TLSConfig)
+	if err != nil {
+		return nil, err
+	}
+	if config == nil {
 		return dialer.DialContext(ctx, c.options.Network, address)
 	}
-	secure := &tls.Dialer{NetDialer: dialer, Config: c.options.TLSConfig}
+	secure := &tls.Dialer{NetDialer: dialer, Config: config}
 	return secure.DialContext(ctx, c.options.Network, address)
 }
 
 // singleUse returns options for a client whose only connection is conn.
-func (c connector) singleUse(conn net.Conn) *goredis.Options {
-	options := *c.options
+func (c connector) singleUse(conn net.Conn, options goredis.Options) *goredis.Options {
 	var used atomic.Bool
 	options.Dialer = func(context.Context, string, string) (net.Conn, error) {
 		if used.Swap(true) {
@@ -122,9 +202,28 @@ func (c connector) singleUse(conn net.Conn) *goredis.Options {
 // abort ends the network connection, so that whoever reads or writes returns.
 func (s *session) abort() { _ = s.conn.Close() }
 
+// fail does the same, and lets whoever reads or writes know why.
+func (s *session) fail(cause error) { s.conn.fail(cause) }
+
+// ended is closed when the connection has been ended from here.
+func (s *session) ended() <-chan struct{} { return s.conn.ended }
+
+// belongs tells whether the session is with the primary that serves its slot.
+func (s *session) belongs(shards []shard) bool {
+	for _, shard := range shards {
+		if shard.address == s.address && (s.slot == anySlot || shard.serves(s.slot)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *session) close() {
 	s.abort()
 	_ = s.client.Close()
+	if s.lookout != nil {
+		s.lookout.remove(s)
+	}
 }
 
 // isRefusal tells a reply by which Redis refused a command from a broken connection.
@@ -141,6 +240,34 @@ type watchedConn struct {
 	net.Conn
 	idle     time.Duration
 	deadline atomic.Bool
+	// cause is why the connection was ended from here, if it was for a reason; it is set before ended is closed.
+	cause  atomic.Pointer[error]
+	ending sync.Once
+	ended  chan struct{}
+}
+
+// Close ends the connection.
+func (c *watchedConn) Close() error {
+	c.ending.Do(func() { close(c.ended) })
+	return c.Conn.Close()
+}
+
+func (c *watchedConn) fail(cause error) {
+	c.cause.CompareAndSwap(nil, &cause)
+	_ = c.Close()
+}
+
+// because replaces the error of a connection that was ended for a reason.
+func (c *watchedConn) because(err error) error {
+	if cause := c.cause.Load(); err != nil && cause != nil {
+		return *cause
+	}
+	return err
+}
+
+func (c *watchedConn) Write(buffer []byte) (int, error) {
+	n, err := c.Conn.Write(buffer)
+	return n, c.because(err)
 }
 
 // SetReadDeadline notes whether the caller watches the time itself.
@@ -156,6 +283,11 @@ func (c *watchedConn) SetDeadline(deadline time.Time) error {
 }
 
 func (c *watchedConn) Read(buffer []byte) (int, error) {
+	n, err := c.read(buffer)
+	return n, c.because(err)
+}
+
+func (c *watchedConn) read(buffer []byte) (int, error) {
 	if c.deadline.Load() {
 		return c.Conn.Read(buffer)
 	}

@@ -33,15 +33,6 @@ func (s shard) serves(slot int) bool {
 	return false
 }
 
-// oneServer is the topology of a Redis that stands alone: it serves all slots.
-type oneServer struct{ address string }
-
-func (o oneServer) shards(context.Context) ([]shard, error) {
-	return []shard{wholeShard(o.address)}, nil
-}
-
-func (o oneServer) String() string { return o.address }
-
 // wholeShard is a primary that serves all slots.
 func wholeShard(address string) shard {
 	return shard{address: address, slots: []slotRange{{0, slotCount - 1}}}
