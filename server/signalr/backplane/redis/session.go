@@ -273,13 +273,18 @@ func (c *watchedConn) Write(buffer []byte) (int, error) {
 // SetReadDeadline notes whether the caller watches the time itself.
 func (c *watchedConn) SetReadDeadline(deadline time.Time) error {
 	c.deadline.Store(!deadline.IsZero())
-	return c.Conn.SetReadDeadline(deadline)
+	return c.because(c.Conn.SetReadDeadline(deadline))
+}
+
+// SetWriteDeadline is the first to fail when the connection has been ended from here.
+func (c *watchedConn) SetWriteDeadline(deadline time.Time) error {
+	return c.because(c.Conn.SetWriteDeadline(deadline))
 }
 
 // SetDeadline does the same for reading and sets the deadline of writing.
 func (c *watchedConn) SetDeadline(deadline time.Time) error {
 	c.deadline.Store(!deadline.IsZero())
-	return c.Conn.SetDeadline(deadline)
+	return c.because(c.Conn.SetDeadline(deadline))
 }
 
 func (c *watchedConn) Read(buffer []byte) (int, error) {

@@ -1,0 +1,63 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+func TestNodesThatDoNotKnowTheirHost(t *testing.T) {
+	tests := []struct{ address, asked, want string }{
+		{"10.0.0.1:7000", "redis:6379", "10.0.0.1:7000"},
+		{":7000", "redis:6379", "redis:7000"},
+		{"?:7000", "[::1]:6379", "[::1]:7000"},
+		{"odd", "redis:6379", "odd"},
+	}
+	for _, test := range tests {
+		if got := reachable(test.address, test.asked); got != test.want {
+			t.Errorf("%q at %q is %q, want %q", test.address, test.asked, got, test.want)
+		}
+	}
+}
+
+// silent is a prober that reaches nobody.
+type silent struct{ err error }
+
+func (s silent) probe(context.Context, string, func(context.Context, *goredis.Client) error) error {
+	return s.err
+}
+
+func (s silent) probeSentinel(context.Context, string, func(context.Context, *goredis.Client) error) error {
+	return s.err
+}
+
+func TestTheReasonOfAServerThatAnswersCounts(t *testing.T) {
+	unreachable := errors.New("unreachable")
+	for _, place := range []topology{
+		&seeds{addresses: []string{"a:1", "b:1"}, ask: silent{unreachable}},
+		&sentinels{servers: Servers{Addresses: []string{"a:1"}, ServiceName: "x"}, ask: silent{unreachable}},
+	} {
+		if _, err := place.shards(t.Context()); !errors.Is(err, unreachable) {
+			t.Errorf("%s: %v", place, err)
+		}
+	}
+}
+
+func TestSessionsBelongToThePrimaryOfTheirSlot(t *testing.T) {
+	shards := []shard{{"a:1", []slotRange{{0, 9}, {20, 29}}}, {"b:1", []slotRange{{10, 19}}}}
+	tests := []struct {
+		address string
+		slot    int
+		want    bool
+	}{
+		{"a:1", 0, true}, {"a:1", 25, true}, {"a:1", 10, false}, {"a:1", anySlot, true},
+		{"b:1", 19, true}, {"c:1", anySlot, false},
+	}
+	for _, test := range tests {
+		if got := (&session{address: test.address, slot: test.slot}).belongs(shards); got != test.want {
+			t.Errorf("%+v: %t", test, got)
+		}
+	}
+}
