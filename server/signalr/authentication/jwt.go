@@ -33,8 +33,8 @@ type JWTOptions struct {
 	// ClockSkew is how far the clock of who made the token may be off: the token begins that much earlier and ends that
 	// much later. Default 0.
 	ClockSkew time.Duration
-	// UserClaim is the claim that names the user. Default: the first that is there of "sub", "nameid" and ASP.NET Core's
-	// name identifier.
+	// UserClaim is the claim that names the user, without which a token is refused. Default: the first that is there of
+	// "sub", "nameid" and ASP.NET Core's name identifier, and a token that has none names nobody.
 	UserClaim string
 	// MaximumSize bounds a token in bytes. Default 16 KiB.
 	MaximumSize int
@@ -162,6 +162,9 @@ func (j *JWT) Verify(ctx context.Context, text string) (*Principal, error) {
 		return nil, &TokenError{}
 	}
 	principal := &Principal{ID: j.user(Claims(claims)), Claims: Claims(claims), ExpiresAt: expires.Add(j.options.ClockSkew)}
+	if principal.ID == "" && j.options.UserClaim != "" {
+		return nil, &TokenError{"The token has no claim '" + quotable(j.options.UserClaim) + "'"}
+	}
 	principal.Issuer, _ = claims["iss"].(string)
 	return principal, nil
 }

@@ -45,11 +45,13 @@ func (k Key) String() string { return "key for " + k.algorithm }
 // GoString keeps keys out of logs.
 func (k Key) GoString() string { return k.String() }
 
+var errPublicSecret = errors.New("is a public key, which cannot be the secret of HS256")
+
 // SecretKey is a key for HS256, shared with those who make tokens; it has 32 bytes or more. What looks like a public
 // key is refused: as a secret, anybody who knows it could make tokens.
 func SecretKey(secret []byte) (Key, error) {
 	if looksPublic(secret) {
-		return Key{}, errors.New("is a public key, which cannot be the secret of HS256")
+		return Key{}, errPublicSecret
 	}
 	if len(secret) < minimumSecretSize {
 		return Key{}, fmt.Errorf("is too short for %s; a secret has %d bytes or more, all of them random", HS256, minimumSecretSize)

@@ -168,3 +168,41 @@ func TestKeysDoNotShowInText(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysOfAText(t *testing.T) {
+	secret, other := strings.Repeat("s", minimumSecretSize), strings.Repeat("o", minimumSecretSize)
+	rsaPEM, ecPEM := publicPEM(&rsaKey().PublicKey), publicPEM(&ecKey().PublicKey)
+	lines := strings.Split(strings.TrimSpace(string(rsaPEM)), "\n")
+	for _, test := range []struct {
+		name, text string
+		algorithms string
+		problem    string
+	}{
+		{name: "a secret", text: secret, algorithms: "HS256"},
+		{name: "a secret and the end of its line", text: secret + "\n", algorithms: "HS256"},
+		{name: "a new secret and the old one", text: secret + "\r\n\r\n" + other, algorithms: "HS256 HS256"},
+		{name: "arbitrary bytes with a line feed", text: "\x00\xff\n" + secret, algorithms: "HS256"},
+		{name: "PEM", text: string(rsaPEM) + string(ecPEM), algorithms: "RS256 ES256"},
+		{name: "a short one beside a good one", text: secret + "\nshort", problem: "is too short"},
+		{name: "PEM without its first and last line", text: strings.Join(lines[1:len(lines)-1], "\n"), problem: "is a public key"},
+		{name: "PEM that is damaged", text: string(rsaPEM[:100]), problem: "damaged PEM"},
+		{name: "nothing", text: "\n", problem: "is empty"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			keys, err := KeysOf([]byte(test.text))
+			if test.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), test.problem) {
+					t.Errorf("got %v, want %q", err, test.problem)
+				}
+				return
+			}
+			var algorithms []string
+			for _, key := range keys {
+				algorithms = append(algorithms, key.Algorithm())
+			}
+			if got := strings.Join(algorithms, " "); err != nil || got != test.algorithms {
+				t.Errorf("keys for %s, %v, want %s", got, err, test.algorithms)
+			}
+		})
+	}
+}

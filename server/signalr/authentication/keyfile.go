@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maximumKeyFile bounds what is read of a file, were it /dev/zero.
@@ -54,6 +56,41 @@ func readBounded(name string) ([]byte, error) {
 		return nil, fmt.Errorf("key file %s has more than %d KiB", name, maximumKeyFile>>10)
 	}
 	return content, nil
+}
+
+// KeysOf returns the keys of a text: public keys in PEM as ParseKeys reads them, or secrets for HS256, each on a line of
+// its own so that a new one can stand before the old one. A secret of arbitrary bytes is the whole text. The error
+// continues a sentence that begins with where the text is from.
+func KeysOf(text []byte) ([]Key, error) {
+	if bytes.Contains(text, []byte(pemStart)) {
+		return ParseKeys(text)
+	}
+	if looksPublic(text) { // before it is cut into lines, which would not be recognised
+		return nil, errPublicSecret
+	}
+	secrets := [][]byte{text}
+	if isText(text) {
+		secrets = bytes.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	}
+	keys := make([]Key, 0, len(secrets))
+	for _, secret := range secrets {
+		key, err := SecretKey(secret)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("is empty")
+	}
+	return keys, nil
+}
+
+// isText tells printable text from arbitrary bytes.
+func isText(content []byte) bool {
+	return utf8.Valid(content) && !bytes.ContainsFunc(content, func(r rune) bool {
+		return r != '\n' && r != '\r' && !unicode.IsPrint(r)
+	})
 }
 
 // ParseKeys returns the public keys of a PEM text, at least one. Its error continues a sentence that begins with where
