@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -40,6 +42,8 @@ type connection struct {
 	dropped  chan struct{}
 	dropOnce sync.Once
 	streams  streams
+	// messages bounds what the client sends, nil for no bound.
+	messages *rate.Limiter
 
 	// protocolIndex and user are set by the handshake, before anyone else knows the connection.
 	protocolIndex int
@@ -63,7 +67,7 @@ type connection struct {
 }
 
 func newConnection(hub *Hub, carrier *transport.Connection) *connection {
-	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient), dropped: make(chan struct{})}
+	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient), dropped: make(chan struct{}), messages: newMessageLimit(&hub.options)}
 	c.context, c.cancel = context.WithCancelCause(context.Background())
 	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
 	return c

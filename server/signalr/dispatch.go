@@ -62,6 +62,9 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 			return data, nil
 		}
 		c.heard(message == protocol.Ping{})
+		if !c.admit() {
+			return nil, nil
+		}
 		call, err = c.act(message)
 		if err != nil {
 			c.closeWithError(err)
@@ -78,6 +81,7 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 // readFault words an error of decoding as .NET does.
 func (c *connection) readFault(err error) error {
 	if errors.Is(err, protocol.ErrTooLarge) {
+		c.hub.refused(transport.LimitMessageSize)
 		return invalidData("The maximum message size of %dB was exceeded. The message size can be configured in AddHubOptions.", c.hub.options.MaximumReceiveMessageSize)
 	}
 	var invalid *protocol.InvalidError

@@ -29,6 +29,8 @@ var (
 	ErrConnectionLost = errors.New("connection disconnected")
 	// ErrServerClosed: the server is shutting down.
 	ErrServerClosed = errors.New("server is shutting down")
+	// ErrTooManyMessages: the client sent more messages than HubOptions.MaximumMessagesPerSecond allows.
+	ErrTooManyMessages = errors.New("too many messages per second")
 	// ErrClientTimeout: the client was silent for longer than ClientTimeoutInterval.
 	ErrClientTimeout = errors.New("Client hasn't sent a message/ping within the configured ClientTimeoutInterval.") //nolint:staticcheck // the reference's text
 )
@@ -49,6 +51,8 @@ const (
 	textNoBackplane       = "The server cannot reach its backplane. Try again later."
 	textWrongCount        = "Invocation provides %d argument(s) but target expects %d."
 	textWrongType         = "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
+	textTooManyStreams    = "Too many streams: one connection may have %d open."
+	textTooManyMessages   = "Connection closed because it sent more than %d messages per second."
 	textStreamCount       = "Client sent %d stream(s), Hub method expects %d."
 )
 

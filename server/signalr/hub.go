@@ -130,7 +130,7 @@ func (h *Hub) publish(ctx context.Context, target backplane.Target, message back
 func (h *Hub) closeConnections() {
 	h.closing.Store(true)
 	for _, c := range h.index.snapshot() {
-		c.close(&protocol.Close{AllowReconnect: true}, nil, transport.CloseNormal)
+		c.sendElsewhere()
 	}
 }
 

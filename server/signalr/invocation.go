@@ -24,6 +24,15 @@ type invocation struct {
 	uploads   []*upload
 }
 
+// streams is how many streams the call has, both ways.
+func (call *invocation) streams() int {
+	count := len(call.method.uploads)
+	if call.method.stream {
+		count++
+	}
+	return count
+}
+
 // bind finds the method of a call and makes its arguments. The error's text is for the client. The order of the checks
 // is that of ASP.NET Core: an unauthorized caller with wrong arguments hears about the arguments.
 func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {

@@ -25,6 +25,9 @@ type ServerOptions struct {
 	// DisconnectTimeout is how long a connection may be without a transport: after negotiation, between polls, between two
 	// sockets of stateful reconnect. Default 15 s.
 	DisconnectTimeout time.Duration
+	// MaximumConnections is how many connections there may be; further ones are refused with status 503. Those that are
+	// there may always come back with another socket. Default 0: any number.
+	MaximumConnections int
 }
 
 // Observer is told what happens in a server. Its methods are called on the hot path, concurrently.
@@ -51,6 +54,15 @@ type HubOptions struct {
 	MaximumParallelInvocationsPerClient int
 	// StreamBufferCapacity is how many items of a client's stream wait for the hub method before the client has to. Default 10.
 	StreamBufferCapacity int
+	// MaximumMessagesPerSecond is how many messages of any kind one client may send on average. One that sends more loses
+	// its connection, with an error that says so. Default 0: any number.
+	MaximumMessagesPerSecond int
+	// MessageBurst is how many messages a client that was quiet may send at once. Default: what it may send in 15 s, the
+	// time for which a client with stateful reconnect may be away and keep its messages.
+	MessageBurst int
+	// MaximumStreamsPerClient is how many streams one client may have open, either way. A call that would open more is
+	// answered with an error. Default 1000.
+	MaximumStreamsPerClient int
 	// Protocols are the hub protocols that clients may choose. Default: JSON and MessagePack.
 	Protocols []protocol.Protocol
 	// UserID names the user of a connection for Clients.User, "" for none. It is asked once, at the handshake.
@@ -75,6 +87,8 @@ func (o *HubOptions) setDefaults() {
 	o.MaximumReceiveMessageSize = cmp.Or(o.MaximumReceiveMessageSize, 32*1024)
 	o.MaximumParallelInvocationsPerClient = cmp.Or(o.MaximumParallelInvocationsPerClient, 1)
 	o.StreamBufferCapacity = cmp.Or(o.StreamBufferCapacity, 10)
+	o.MessageBurst = cmp.Or(o.MessageBurst, 15*o.MaximumMessagesPerSecond)
+	o.MaximumStreamsPerClient = cmp.Or(o.MaximumStreamsPerClient, 1000) // each costs a goroutine and a buffer
 	if o.MaximumReceiveMessageSize < 0 {
 		o.MaximumReceiveMessageSize = 0 // what the protocols take for no limit
 	}

@@ -53,6 +53,7 @@ func NewServer(options ServerOptions) (*Server, error) {
 		options.Keys = keys
 	}
 	transports := transport.ManagerOptions{DisconnectTimeout: options.DisconnectTimeout, Tokens: tokens{options.Keys}}
+	transports.MaximumConnections = options.MaximumConnections
 	if options.Observer != nil {
 		transports.Observer = options.Observer
 	}

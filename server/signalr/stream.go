@@ -7,10 +7,8 @@ import (
 	"sync"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
-
-// maximumStreams bounds the streams, either way, that one client may have open: each costs a goroutine and a buffer.
-const maximumStreams = 1000
 
 // streams are the open streams of a connection: those that the client sends, by stream id, and those that it receives, by
 // the id of the call.
@@ -29,8 +27,9 @@ func (s *streams) start(c *connection, call *invocation, streamIDs []string) err
 	if s.closed {
 		return ErrConnectionLost
 	}
-	if len(s.uploads)+len(s.cancels)+len(streamIDs) >= maximumStreams {
-		return fmt.Errorf("too many open streams, at most %d are allowed", maximumStreams)
+	if most := c.hub.options.MaximumStreamsPerClient; len(s.uploads)+len(s.cancels)+call.streams() > most {
+		c.hub.refused(transport.LimitStreams)
+		return refusal(textTooManyStreams, most)
 	}
 	if call.method.stream {
 		if s.cancels[call.id] != nil {

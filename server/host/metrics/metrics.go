@@ -25,6 +25,8 @@ type Metrics struct {
 	// transports has the counters of each transport, so that counting takes no look-up.
 	transports [transport.All + 1]*transportMetrics
 	slow       prometheus.Counter
+	reloads    *prometheus.CounterVec
+	refused    *prometheus.CounterVec
 	// shuttingDown is set when connections end because the server does.
 	shuttingDown atomic.Bool
 	total        *prometheus.CounterVec
@@ -72,6 +74,12 @@ var (
 	invocationBuckets = [...]float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 )
 
+// The values of the label outcome.
+const (
+	outcomeSuccess = "success"
+	outcomeError   = "error"
+)
+
 // transportLabel is the label that OpenTelemetry's attribute signalr.transport becomes.
 const transportLabel = "signalr_transport"
 
@@ -83,6 +91,16 @@ func New() *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.addConnections()
 	m.addInvocations()
+	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chatcluster_value_reloads_total", Help: "Values of the configuration that changed in their files while the server ran.",
+	}, []string{"key", "outcome"})
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chatcluster_refused_total", Help: "How often clients ran into a limit: of connections, negotiations, message_rate, message_size or streams.",
+	}, []string{"limit"})
+	for _, limit := range transport.Limits() {
+		m.refused.WithLabelValues(string(limit)) // it shows as 0 until then: a series that appears with 1 is no increase
+	}
+	m.registry.MustRegister(m.reloads, m.refused)
 	return m
 }
 
@@ -144,6 +162,15 @@ func (m *Metrics) addInvocations() {
 	m.registry.MustRegister(m.total, m.duration)
 }
 
+// Reloaded counts a value that changed in its file.
+func (m *Metrics) Reloaded(key string, used bool) {
+	outcome := outcomeError
+	if used {
+		outcome = outcomeSuccess
+	}
+	m.reloads.WithLabelValues(key, outcome).Inc()
+}
+
 // ConnectionStarted implements transport.Observer.
 func (m *Metrics) ConnectionStarted(kind transport.Kind) { m.transports[kind].active.Inc() }
 
@@ -182,6 +209,9 @@ func (m *Metrics) Received(kind transport.Kind, bytes int) {
 	m.transports[kind].receivedBytes.Add(float64(bytes))
 }
 
+// Refused implements transport.Observer.
+func (m *Metrics) Refused(limit transport.Limit) { m.refused.WithLabelValues(string(limit)).Inc() }
+
 // Invoked implements signalr.Observer.
 func (m *Metrics) Invoked(hub, method string, took time.Duration, failed bool) {
 	metrics := m.invocation(invocationKey{hub, method})
@@ -201,8 +231,8 @@ func (m *Metrics) invocation(key invocationKey) *invocationMetrics {
 	defer m.adding.Unlock()
 	all := maps.Clone(*m.invocations.Load())
 	all[key] = &invocationMetrics{ // asking the vectors twice gives the same metrics
-		succeeded: m.total.WithLabelValues(key.hub, key.method, "success"),
-		failed:    m.total.WithLabelValues(key.hub, key.method, "error"),
+		succeeded: m.total.WithLabelValues(key.hub, key.method, outcomeSuccess),
+		failed:    m.total.WithLabelValues(key.hub, key.method, outcomeError),
 		duration:  m.duration.WithLabelValues(key.hub, key.method),
 	}
 	m.invocations.Store(&all)

@@ -123,6 +123,17 @@ func TestGoAndTheProcessAreMeasured(t *testing.T) {
 	}
 }
 
+func TestRefusalsAndReloads(t *testing.T) {
+	m := New()
+	m.Refused(transport.LimitConnections)
+	m.Reloaded("JwtKey", true)
+	m.Reloaded("JwtKey", false)
+	expect(t, m,
+		`chatcluster_refused_total{limit="connections"} 1`, `chatcluster_refused_total{limit="message_rate"} 0`,
+		`chatcluster_value_reloads_total{key="JwtKey",outcome="success"} 1`, `chatcluster_value_reloads_total{key="JwtKey",outcome="error"} 1`,
+	)
+}
+
 // Counting is on the path of every message.
 func BenchmarkObserver(b *testing.B) {
 	m := New()

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -120,6 +121,8 @@ const (
 	bodyNoPost          = "POST requests are not allowed for WebSocket connections."
 	bodyNoDelete        = "Cannot terminate this connection using the DELETE endpoint."
 	bodyNotSupportedEnd = " transport not supported by this end point type"
+	// What follows the reference does not have.
+	bodyFull = "The server has as many connections as it may have. Try again later."
 )
 
 // respond answers with a short text.
@@ -136,12 +139,26 @@ func (x *exchange) connection() *Connection {
 		x.respond(http.StatusBadRequest, bodyIDRequired)
 		return nil
 	}
-	connection := x.endpoint.manager.find(x.endpoint, token, newRequest(x.request, x.user))
-	if connection == nil || identityOf(connection.Request().User) != identityOf(x.user) {
+	connection, err := x.endpoint.manager.find(x.endpoint, token, newRequest(x.request, x.user))
+	if errors.Is(err, errFull) {
+		x.refuseFull()
+		return nil
+	}
+	if err != nil || identityOf(connection.Request().User) != identityOf(x.user) {
 		x.respond(http.StatusNotFound, bodyUnknownID) // who has another user's token shall not even learn that it is one
 		return nil
 	}
 	return connection
+}
+
+// retryAfter is how many seconds a client shall wait that comes to a server which is full.
+const retryAfter = "5"
+
+// refuseFull answers who would be one connection too many.
+func (x *exchange) refuseFull() {
+	x.endpoint.manager.options.Observer.Refused(LimitConnections)
+	x.writer.Header().Set("Retry-After", retryAfter)
+	x.respond(http.StatusServiceUnavailable, bodyFull)
 }
 
 // identityOf names the user whom Authenticate returned, "" if it returned none or does not tell users apart.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,23 @@ type ManagerOptions struct {
 	Tokens Tokens
 	// Observer is told about connections and bytes, for metrics. Default: nobody.
 	Observer Observer
+	// MaximumConnections is how many connections there may be; further ones are refused with status 503. Those that are
+	// there may always come back with another socket. Default 0: any number.
+	MaximumConnections int
 }
+
+// Limit is something of which clients may not have, or do, as much as they like.
+type Limit string
+
+// The limits that clients run into.
+const (
+	LimitConnections Limit = "connections"
+	// LimitNegotiations is kept by whoever serves the endpoint: it knows the addresses of clients.
+	LimitNegotiations Limit = "negotiations"
+	LimitMessageRate  Limit = "message_rate"
+	LimitMessageSize  Limit = "message_size"
+	LimitStreams      Limit = "streams"
+)
 
 // Observer is told what happens on the transports. Its methods are called on the hot path, concurrently.
 type Observer interface {
@@ -30,6 +47,13 @@ type Observer interface {
 	// Sent and Received count the bytes of hub messages.
 	Sent(kind Kind, messages, bytes int)
 	Received(kind Kind, bytes int)
+	// Refused is called when a client ran into a limit.
+	Refused(limit Limit)
+}
+
+// Limits returns all limits.
+func Limits() []Limit {
+	return []Limit{LimitConnections, LimitNegotiations, LimitMessageRate, LimitMessageSize, LimitStreams}
 }
 
 // Manager owns the connections of one server: their table, their heartbeat and their goroutines.
@@ -141,29 +165,49 @@ func (m *Manager) forgetEnded(now time.Time) {
 	}
 }
 
-// find returns the connection of a token, a new one if the token is a fresh and true one that nobody has used yet, or
-// nil. Only the first request of a negotiated connection makes one, so negotiation needs no memory.
-func (m *Manager) find(endpoint *Endpoint, token string, request *Request) *Connection {
+// The reasons for which a request gets no connection.
+var (
+	errUnknownToken = errors.New("unknown connection token")
+	errFull         = errors.New("as many connections as there may be")
+	errClosing      = errors.New("no new connections any more")
+)
+
+// full tells whether there may be no further connection.
+func (m *Manager) full() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.isFull()
+}
+
+// isFull is called with mu held.
+func (m *Manager) isFull() bool {
+	most := m.options.MaximumConnections
+	return most > 0 && len(m.connections) >= most
+}
+
+// find returns the connection of a token, a new one if the token is a fresh and true one that nobody has used yet. Only
+// the first request of a negotiated connection makes one, so negotiation needs no memory.
+func (m *Manager) find(endpoint *Endpoint, token string, request *Request) (*Connection, error) {
 	m.mu.Lock()
 	connection, known := m.connections[token]
 	_, ended := m.ended[token]
 	m.mu.Unlock()
 	if known && connection.endpoint.hub == endpoint.hub {
-		return connection
+		return connection, nil
 	}
 	if known || ended {
-		return nil
+		return nil, errUnknownToken
 	}
 	claims, ok := m.options.Tokens.Verify(endpoint.hub, token, time.Now())
 	if !ok || time.Since(claims.IssuedAt) > m.options.DisconnectTimeout {
-		return nil
+		return nil, errUnknownToken
 	}
 	return m.add(&Connection{endpoint: endpoint, id: claims.ConnectionID, token: token, negotiated: true, stateful: claims.Stateful}, request)
 }
 
 // add enters a connection into the table, unless a concurrent request with the same token was faster: then it returns
-// that one. It returns nil when the manager is closed or the token has been used up.
-func (m *Manager) add(connection *Connection, request *Request) *Connection {
+// that one.
+func (m *Manager) add(connection *Connection, request *Request) (*Connection, error) {
 	connection.manager, connection.idleSince, connection.closeCode = m, time.Now(), CloseNormal
 	connection.request.Store(request)
 	connection.outbox.corked = true
@@ -172,14 +216,20 @@ func (m *Manager) add(connection *Connection, request *Request) *Connection {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if existing, ok := m.connections[connection.token]; ok {
-		return existing
+		return existing, nil
 	}
-	if _, ended := m.ended[connection.token]; ended || m.emptied != nil {
-		return nil
+	_, ended := m.ended[connection.token]
+	switch {
+	case ended:
+		return nil, errUnknownToken
+	case m.emptied != nil:
+		return nil, errClosing
+	case m.isFull():
+		return nil, errFull
 	}
 	connection.session = connection.endpoint.application.Connect(connection)
 	m.connections[connection.token] = connection
-	return connection
+	return connection, nil
 }
 
 // remove takes an ended connection out of the table. Its token stays known until it cannot be used any more.
@@ -215,3 +265,4 @@ func (noObserver) ConnectionStarted(Kind)                     {}
 func (noObserver) ConnectionEnded(Kind, time.Duration, error) {}
 func (noObserver) Sent(Kind, int, int)                        {}
 func (noObserver) Received(Kind, int)                         {}
+func (noObserver) Refused(Limit)                              {}

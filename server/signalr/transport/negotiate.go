@@ -31,6 +31,10 @@ func (x *exchange) negotiate() {
 		x.respond(http.StatusMethodNotAllowed, "")
 		return
 	}
+	if x.endpoint.manager.full() {
+		x.refuseFull()
+		return
+	}
 	version, problem := x.negotiateVersion()
 	if problem != "" {
 		x.respondJSON(struct {

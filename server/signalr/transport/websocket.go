@@ -62,8 +62,11 @@ func (x *exchange) webSocketConnection() *Connection {
 		return nil
 	}
 	id := newID()
-	connection := x.endpoint.manager.add(&Connection{endpoint: x.endpoint, id: id, token: id}, newRequest(x.request, x.user))
-	if connection == nil {
+	connection, err := x.endpoint.manager.add(&Connection{endpoint: x.endpoint, id: id, token: id}, newRequest(x.request, x.user))
+	switch {
+	case errors.Is(err, errFull):
+		x.refuseFull()
+	case err != nil:
 		x.respond(http.StatusServiceUnavailable, "")
 	}
 	return connection

@@ -1,0 +1,58 @@
+package signalr_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr"
+)
+
+func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
+	server, err := signalr.NewServer(signalr.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(hub.Endpoint(signalr.EndpointOptions{}))
+	defer web.Close()
+	const clients, period = 20, 2 * time.Second
+	var mu sync.Mutex
+	var ends []time.Time
+	var reading sync.WaitGroup
+	for range clients {
+		c := connect(t, web.URL)
+		reading.Go(func() {
+			message, err := c.receive()
+			if err != nil || message != `{"type":7,"allowReconnect":true}` {
+				t.Errorf("received %q, %v", message, err)
+			}
+			mu.Lock()
+			ends = append(ends, time.Now())
+			mu.Unlock()
+			_ = c.socket.CloseNow()
+		})
+	}
+	began := time.Now()
+	server.Drain(t.Context(), period)
+	if took := time.Since(began); took < period*9/10 {
+		t.Errorf("all were told after %v, not %v", took, period)
+	}
+	reading.Wait()
+	// A machine that is busy makes ends late, but none early.
+	for at, end := range ends {
+		if after, earliest := end.Sub(began), period*time.Duration(at)/clients/2; after < earliest {
+			t.Errorf("end %d came after %v, not before %v", at, after, earliest)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
