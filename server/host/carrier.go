@@ -26,6 +26,7 @@ type carrier struct {
 	// What follows is for Redis only. redis is nil for a server that stands alone.
 	redis   *redis.Backplane
 	options redis.Options
+	login   credentials
 	logger  *slog.Logger
 	// agreed is set when the keys are those of the cluster.
 	agreed atomic.Bool
@@ -37,34 +38,48 @@ type carrier struct {
 
 // openCarrier starts to connect and returns at once; joined tells when the server is one of the cluster.
 func openCarrier(c config.Config, m *metrics.Metrics, logger *slog.Logger) (*carrier, error) {
-	key, given := []byte(c.ClusterKey), c.ClusterKey != ""
+	key, others := clusterKeys(c.ClusterKey, c.ClusterKeyPrevious)
+	given := len(key) > 0
 	if !given {
 		// A key of this server alone. Nobody is served with it before it was exchanged for that of the cluster.
 		key = make([]byte, cluster.MinimumKeySize)
 		_, _ = rand.Read(key)
 	}
-	keys, err := cluster.NewKeys(key)
+	keys, err := cluster.NewKeys(key, others...)
 	if err != nil {
 		return nil, config.Problem("ClusterKey", "%v", err)
 	}
 	if c.RedisConnection == "" {
 		return &carrier{backplane: &backplane.Memory{}, keys: keys}, nil
 	}
-	options, err := redisOptions(c)
-	if err != nil {
+	result := &carrier{keys: keys, logger: logger, reconnected: make(chan struct{}, 1)}
+	if result.options, err = redisSettings(c, &result.login); err != nil {
 		return nil, err
 	}
-	options.Logger = logger
-	result := &carrier{keys: keys, options: options, logger: logger, reconnected: make(chan struct{}, 1)}
+	result.options.Logger = logger
 	result.agreed.Store(given)
 	result.openRedis(m.Redis())
 	return result, nil
 }
 
-func redisOptions(c config.Config) (redis.Options, error) {
-	connection, err := redis.ParseConnectionString(c.RedisConnection)
+// clusterKeys are the key that makes tokens, and others that prove them.
+func clusterKeys(current, previous string) (key []byte, others [][]byte) {
+	if previous != "" {
+		others = append(others, []byte(previous))
+	}
+	return []byte(current), others
+}
+
+func (c *carrier) replaceKeys(current, previous string) error {
+	key, others := clusterKeys(current, previous)
+	return c.keys.Replace(key, others...)
+}
+
+// redisSettings are what the configuration says of Redis.
+func redisSettings(c config.Config, login *credentials) (redis.Options, error) {
+	connection, err := parseConnection(c.RedisConnection, c.RedisPassword)
 	if err != nil {
-		return redis.Options{}, config.Problem("RedisConnection", "%v", err)
+		return redis.Options{}, err
 	}
 	if c.RedisChannelPrefix != "" {
 		connection.ChannelPrefix = c.RedisChannelPrefix
@@ -72,7 +87,26 @@ func redisOptions(c config.Config) (redis.Options, error) {
 	if c.RedisDefaultDatabase != nil {
 		connection.Database = *c.RedisDefaultDatabase
 	}
-	return connection.Options(), nil
+	login.set(connection)
+	options := connection.Options()
+	options.Redis.CredentialsProvider = login.provide
+	return options, nil
+}
+
+// watch takes over keys and passwords that change in their files.
+func (c *carrier) watch(reloads *reloads, from config.Config) {
+	if from.ClusterKey != "" {
+		reloads.watch(func(texts []string) error { return c.replaceKeys(texts[0], texts[1]) },
+			value{key: "ClusterKey", text: from.ClusterKey, file: from.ClusterKeyFile},
+			value{key: "ClusterKeyPrevious", text: from.ClusterKeyPrevious, file: from.ClusterKeyPreviousFile, optional: true})
+	}
+	if from.RedisConnection == "" {
+		return
+	}
+	started, _ := parseConnection(from.RedisConnection, "") // it was parsed before
+	reloads.watch(func(texts []string) error { return c.login.replace(started, texts[0], texts[1]) },
+		value{key: "RedisConnection", text: from.RedisConnection, file: from.RedisConnectionFile},
+		value{key: "RedisPassword", text: from.RedisPassword, file: from.RedisPasswordFile})
 }
 
 func (c *carrier) openRedis(observer redis.Observer) {

@@ -153,14 +153,14 @@ func TestForeignKeyInRedisIsReported(t *testing.T) {
 
 func TestPrefixAndDatabaseOverrideTheConnectionString(t *testing.T) {
 	database := 3
-	options, err := redisOptions(config.Config{
+	options, err := redisSettings(config.Config{
 		RedisConnection:    "redis:6379,channelPrefix=string,defaultDatabase=1",
 		RedisChannelPrefix: "key", RedisDefaultDatabase: &database,
-	})
+	}, &credentials{})
 	if err != nil || options.ChannelPrefix != "key" || options.Redis.DB != 3 {
 		t.Errorf("%+v, %v", options, err)
 	}
-	options, err = redisOptions(config.Config{RedisConnection: "redis:6379,channelPrefix=string,defaultDatabase=1"})
+	options, err = redisSettings(config.Config{RedisConnection: "redis:6379,channelPrefix=string,defaultDatabase=1"}, &credentials{})
 	if err != nil || options.ChannelPrefix != "string" || options.Redis.DB != 1 {
 		t.Errorf("%+v, %v", options, err)
 	}

@@ -64,6 +64,7 @@ type Host struct {
 	health  health
 	metrics *metrics.Metrics
 	carrier *carrier
+	reloads reloads
 	hubs    *signalr.Server
 	web     *http.Server
 	unused  unused
@@ -96,6 +97,7 @@ func (h *Host) build() (err error) {
 	}
 	h.metrics = metrics.New()
 	h.metrics.Build(cmp.Or(h.options.Version, "unknown"))
+	h.reloads = reloads{logger: h.logger, counted: h.metrics.Reloaded}
 	if h.web, err = h.webServer(); err != nil {
 		return err
 	}
@@ -119,8 +121,10 @@ func (h *Host) join() (err error) {
 		return err
 	}
 	h.health.checks = h.carrier.checks
+	h.carrier.watch(&h.reloads, joining)
 	h.hubs, err = signalr.NewServer(signalr.ServerOptions{
 		Backplane: h.carrier.backplane, Keys: h.carrier.keys, Logger: h.logger, Observer: h.metrics,
+		MaximumConnections: h.options.Config.MaximumConnections,
 	})
 	return err
 }
@@ -180,12 +184,15 @@ func (h *Host) Run(ctx context.Context) error {
 	for _, listener := range h.observed {
 		serve(h.watch, listener)
 	}
+	watching, stopWatching := context.WithCancel(context.Background())
+	serving.Go(func() { h.reloads.run(watching) })
 	var problem error
 	select {
 	case <-ctx.Done():
 	case problem = <-failed:
 	}
 	problem = errors.Join(problem, h.shutdown())
+	stopWatching()
 	serving.Wait()
 	return problem
 }
@@ -205,15 +212,14 @@ func (h *Host) announce() {
 	}
 }
 
-// shutdown ends the server. New clients are turned away first by those who ask for readiness; the listeners stay open
+// shutdown ends the server. It stops being ready first, so that new clients are sent elsewhere; the listeners stay open
 // while the hubs end, because requests of connections that still live arrive until then.
 func (h *Host) shutdown() error {
 	h.health.draining.Store(true)
-	h.metrics.ShuttingDown()
-	started, connections := time.Now(), h.hubs.Connections()
-	h.logger.Info("shutting down", "connections", connections, "timeout", h.options.Config.ShutdownTimeout)
+	started := time.Now()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), h.options.Config.ShutdownTimeout, errShutdownTimeout)
 	defer cancel()
+	h.drain(ctx)
 	h.web.SetKeepAlivesEnabled(false)
 	problem := h.hubs.Shutdown(ctx)
 	h.unused.close()
@@ -226,6 +232,21 @@ func (h *Host) shutdown() error {
 		h.logger.Info("shut down", "took", time.Since(started).Round(time.Millisecond))
 	}
 	return problem
+}
+
+// drain lets load balancers notice that the server is not ready, and sends its clients elsewhere little by little.
+func (h *Host) drain(ctx context.Context) {
+	c := h.options.Config
+	h.logger.Info("shutting down", "connections", h.hubs.Connections(), "timeout", c.ShutdownTimeout,
+		"drainDelay", c.DrainDelay, "drainPeriod", c.DrainPeriod)
+	if c.DrainDelay > 0 {
+		select {
+		case <-time.After(c.DrainDelay):
+		case <-ctx.Done():
+		}
+	}
+	h.metrics.ShuttingDown()
+	h.hubs.Drain(ctx, c.DrainPeriod)
 }
 
 var errShutdownTimeout = errors.New("ShutdownTimeout passed before all was done")

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
 // negotiationLimit bounds how often one address may begin a connection. Each address has perMinute of them saved up at
 // most, and gets them back evenly.
 type negotiationLimit struct {
 	perMinute int
+	observer  refusalObserver
 	now       func() time.Time
 
 	// mu guards what follows.
@@ -32,8 +35,11 @@ const (
 	networkBitsIPv6 = 64
 )
 
-func newNegotiationLimit(perMinute int) *negotiationLimit {
-	return &negotiationLimit{perMinute: perMinute, now: time.Now, addresses: map[netip.Prefix]*rate.Limiter{}}
+// refusalObserver is told when a client ran into a limit.
+type refusalObserver interface{ Refused(limit transport.Limit) }
+
+func newNegotiationLimit(perMinute int, observer refusalObserver) *negotiationLimit {
+	return &negotiationLimit{perMinute: perMinute, observer: observer, now: time.Now, addresses: map[netip.Prefix]*rate.Limiter{}}
 }
 
 // handler turns away clients that begin more connections than they may.
@@ -46,6 +52,7 @@ func (l *negotiationLimit) handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		l.observer.Refused(transport.LimitNegotiations)
 		wait := 60/l.perMinute + 1
 		w.Header().Set("Retry-After", strconv.Itoa(wait))
 		http.Error(w, fmt.Sprintf("Too many new connections from your address. Try again in %d s.", wait), http.StatusTooManyRequests)

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/host/metrics"
 )
 
 // limited is a limit with a clock of its own.
@@ -18,7 +20,7 @@ type limited struct {
 }
 
 func newLimited(perMinute int) *limited {
-	l := &limited{negotiationLimit: newNegotiationLimit(perMinute), clock: time.Unix(1_000_000, 0)}
+	l := &limited{negotiationLimit: newNegotiationLimit(perMinute, metrics.New()), clock: time.Unix(1_000_000, 0)}
 	l.now = func() time.Time { return l.clock }
 	return l
 }
@@ -104,4 +106,97 @@ func TestTooManyNewConnectionsAreRefused(t *testing.T) {
 	if status, _ := r.do(http.MethodGet, "/healthz", nil); status != http.StatusOK {
 		t.Error("health is limited too")
 	}
+	r.expectRefusals("negotiations", 1)
+}
+
+// expectRefusals looks at what the metrics say of a limit.
+func (r *running) expectRefusals(limit string, want int) {
+	r.t.Helper()
+	recorder := httptest.NewRecorder()
+	r.host.metrics.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	line := fmt.Sprintf("chatcluster_refused_total{limit=%q} ", limit)
+	_, after, _ := strings.Cut(recorder.Body.String(), line)
+	if got, _, _ := strings.Cut(after, "\n"); got != strconv.Itoa(want) {
+		r.t.Errorf("%s%s, want %d", line, got, want)
+	}
+}
+
+func TestTooManyConnectionsAreRefused(t *testing.T) {
+	r := start(t, func(c *config.Config) { c.MaximumConnections = 2 })
+	address := r.address() + "/chatHub"
+	stateful := negotiateWith(t, address, "&useStatefulReconnect=true")
+	second := negotiate(t, address)
+	late := negotiate(t, address)
+	c := open(t, address, stateful)
+	open(t, address, second)
+	// Now it is full.
+	for _, refused := range []struct{ method, path, accept string }{
+		{http.MethodPost, "/chatHub/negotiate?negotiateVersion=1", ""},
+		{http.MethodGet, "/chatHub?id=" + late, ""},
+		{http.MethodGet, "/chatHub?id=" + late, "text/event-stream"},
+	} {
+		header := http.Header{}
+		header.Set("Accept", refused.accept)
+		status, body := r.do(refused.method, refused.path, header)
+		if status != http.StatusServiceUnavailable || body != "The server has as many connections as it may have. Try again later." {
+			t.Errorf("%s %s: %d %s", refused.method, refused.path, status, body)
+		}
+	}
+	for _, query := range []string{"?id=" + late, ""} {
+		if _, err := dial(t, address+query, nil); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("a WebSocket with %q: %v", query, err)
+		}
+	}
+	r.expectRefusals("connections", 5)
+	// Who is connected may come back with another socket.
+	_ = c.socket.CloseNow()
+	if _, err := dial(t, address+"?id="+stateful, nil); err != nil {
+		t.Errorf("a client that comes back: %v", err)
+	}
+	if status, body := r.do(http.MethodGet, "/readyz", nil); status != http.StatusOK {
+		t.Errorf("a full server serves its clients still, but says %d %s", status, body)
+	}
+}
+
+func TestAPlaceThatGetsFreeIsGivenAway(t *testing.T) {
+	r := start(t, func(c *config.Config) { c.MaximumConnections = 1 })
+	address := r.address() + "/chatHub"
+	c := connect(t, address, address)
+	if _, err := dial(t, address, nil); err == nil {
+		t.Fatal("there are two connections")
+	}
+	_ = c.socket.CloseNow()
+	eventually(t, "another connection", func() bool {
+		_, err := dial(t, address, nil)
+		return err == nil
+	})
+}
+
+func TestAClientThatSendsTooMuchLosesItsConnection(t *testing.T) {
+	r := start(t, func(c *config.Config) { c.MaximumMessagesPerSecond, c.MessageBurst = 1, 3 })
+	c := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	bystander := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	for range 100 {
+		c.send(`{"type":6}`)
+	}
+	c.expect(`{"type":7,"error":"Connection closed because it sent more than 1 messages per second.","allowReconnect":true}`)
+	bystander.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`)
+	bystander.expect(`{"type":3,"invocationId":"1","result":"hi"}`)
+	r.expectRefusals("message_rate", 1)
+}
+
+func TestStreamsOfAClientAreLimited(t *testing.T) {
+	r := start(t, func(c *config.Config) { c.MaximumStreamsPerClient = 2 })
+	c := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	c.send(`{"type":4,"invocationId":"1","target":"Forever","arguments":[]}`)
+	c.expect(`{"type":2,"invocationId":"1","item":0}`)
+	c.send(`{"type":4,"invocationId":"2","target":"Forever","arguments":[]}`)
+	c.expect(`{"type":2,"invocationId":"2","item":0}`)
+	c.send(`{"type":4,"invocationId":"3","target":"Forever","arguments":[]}`)
+	c.expect(`{"type":3,"invocationId":"3","error":"Too many streams: one connection may have 2 open."}`)
+	c.send(`{"type":5,"invocationId":"1"}`)
+	c.expect(`{"type":3,"invocationId":"1"}`)
+	c.send(`{"type":4,"invocationId":"4","target":"Forever","arguments":[]}`)
+	c.expect(`{"type":2,"invocationId":"4","item":0}`)
+	r.expectRefusals("streams", 1)
 }

@@ -212,3 +212,36 @@ func TestMetricsHaveAPortOfTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerThatEndsGivesLoadBalancersTime(t *testing.T) {
+	r := start(t, func(c *config.Config) { c.DrainDelay, c.ShutdownTimeout = time.Second, time.Minute })
+	early := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	began := time.Now()
+	r.stop()
+	eventually(t, "not ready", func() bool { return !r.ready() })
+	// Who is sent here still is served as ever.
+	late := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	for _, c := range []*client{early, late} {
+		c.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`)
+		c.expect(`{"type":3,"invocationId":"1","result":"hi"}`)
+	}
+	for _, c := range []*client{early, late} {
+		c.expect(`{"type":7,"allowReconnect":true}`)
+		_ = c.socket.CloseNow()
+	}
+	if waited := time.Since(began); waited < time.Second {
+		t.Errorf("the end came after %v", waited)
+	}
+	if err := r.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShutdownTimeoutBoundsTheDrainToo(t *testing.T) {
+	// Such a configuration is refused where it is loaded; a program may make it.
+	r := start(t, nil)
+	r.host.options.Config.DrainDelay, r.host.options.Config.DrainPeriod = time.Hour, time.Hour
+	r.host.options.Config.ShutdownTimeout = 100 * time.Millisecond
+	connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	_ = r.end() // it says what was not done in time, if anything was
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -31,12 +32,22 @@ func newTestHub() *testHub {
 
 func (*testHub) Echo(_ *signalr.Context, text string) string { return text }
 
+func (*testHub) Me(ctx *signalr.Context) string { return ctx.UserID() }
+
 func (*testHub) Where(ctx *signalr.Context) []string {
 	return []string{ctx.Request().Host, ctx.Request().URL.Path, ctx.Request().RemoteAddr}
 }
 
 func (*testHub) Broadcast(ctx *signalr.Context, text string) error {
 	return ctx.Clients().All().Send(ctx, "Receive", text)
+}
+
+// Forever is a stream of one item that does not end.
+func (*testHub) Forever(ctx *signalr.Context) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		yield(0)
+		<-ctx.Done()
+	}
 }
 
 func (h *testHub) Hold(*signalr.Context) {
@@ -182,7 +193,12 @@ type client struct {
 // negotiate returns the token of a new connection.
 func negotiate(t *testing.T, address string) string {
 	t.Helper()
-	status, body := fetch(t, http.MethodPost, address+"/negotiate?negotiateVersion=1", nil)
+	return negotiateWith(t, address, "")
+}
+
+func negotiateWith(t *testing.T, address, query string) string {
+	t.Helper()
+	status, body := fetch(t, http.MethodPost, address+"/negotiate?negotiateVersion=1"+query, nil)
 	var answer struct {
 		ConnectionToken string `json:"connectionToken"`
 	}
@@ -195,12 +211,17 @@ func negotiate(t *testing.T, address string) string {
 // connect negotiates with the server at one address and connects to the one at another; they may be the same.
 func connect(t *testing.T, negotiateAt, connectTo string) *client {
 	t.Helper()
-	token := negotiate(t, negotiateAt)
-	c, err := dial(t, connectTo+"?id="+token, nil)
+	return open(t, connectTo, negotiate(t, negotiateAt))
+}
+
+// open opens the connection of a token; version 2 of the protocol has stateful reconnect.
+func open(t *testing.T, address, token string) *client {
+	t.Helper()
+	c, err := dial(t, address+"?id="+token, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.send(`{"protocol":"json","version":1}`)
+	c.send(`{"protocol":"json","version":2}`)
 	c.expect(`{}`)
 	return c
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/server/host/config"
 	"github.com/chatcluster/chatcluster/server/signalr"
+	"github.com/chatcluster/chatcluster/server/signalr/authentication"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
@@ -70,9 +71,13 @@ func (h *Host) mount(routes *routes) error {
 		return err
 	}
 	origins := newOrigins(h.options.Config.CORSOrigins, h.logger)
-	limit := newNegotiationLimit(h.options.Config.MaximumNegotiationsPerMinute)
+	limit := newNegotiationLimit(h.options.Config.MaximumNegotiationsPerMinute, h.metrics)
+	bearer, err := h.authenticate()
+	if err != nil {
+		return err
+	}
 	for _, hub := range h.options.Hubs {
-		if err := h.mountHub(routes, hub, origins, limit); err != nil {
+		if err := h.mountHub(routes, hub, origins, limit, bearer); err != nil {
 			return err
 		}
 	}
@@ -80,9 +85,10 @@ func (h *Host) mount(routes *routes) error {
 }
 
 // mountHub serves a hub at its path and at the path of its negotiation.
-func (h *Host) mountHub(routes *routes, hub Hub, origins *origins, limit *negotiationLimit) error {
+func (h *Host) mountHub(routes *routes, hub Hub, origins *origins, limit *negotiationLimit, bearer *authentication.Bearer) error {
 	hubOptions, endpointOptions := h.hubOptions(), h.endpointOptions()
 	endpointOptions.AllowOrigin = origins.allow
+	identify(bearer, &hubOptions, &endpointOptions)
 	if hub.Configure != nil {
 		hub.Configure(&hubOptions, &endpointOptions)
 	}
@@ -110,6 +116,9 @@ func (h *Host) hubOptions() signalr.HubOptions {
 		EnableDetailedErrors:                c.EnableDetailedErrors,
 		MaximumParallelInvocationsPerClient: c.MaximumParallelInvocationsPerClient,
 		StreamBufferCapacity:                c.StreamBufferCapacity,
+		MaximumMessagesPerSecond:            c.MaximumMessagesPerSecond,
+		MessageBurst:                        c.MessageBurst,
+		MaximumStreamsPerClient:             c.MaximumStreamsPerClient,
 	}
 }
 

@@ -20,7 +20,11 @@ type Config struct {
 	CORSOrigins []string
 	// MetricsAddress is host:port of the metrics; empty means none.
 	MetricsAddress string
-	// ShutdownTimeout bounds how long a server that was told to end waits for its clients.
+	// DrainDelay is how long a server that was told to end, and is not ready any more, goes on as before.
+	DrainDelay time.Duration
+	// DrainPeriod is how long it then takes to send its clients elsewhere, one after another; 0 is all at once.
+	DrainPeriod time.Duration
+	// ShutdownTimeout bounds how long a server that was told to end takes, all in all.
 	ShutdownTimeout time.Duration
 
 	// The options of hubs and their connections, as ASP.NET Core SignalR names them.
@@ -39,16 +43,45 @@ type Config struct {
 	StatefulReconnectBufferSize int64
 	// OutboundBufferSize is how many bytes may wait for one slow client.
 	OutboundBufferSize int64
-	// MaximumNegotiationsPerMinute is how many connections one address may begin; 0 is any number.
+
+	// The limits of what clients may do; 0 is no limit.
+	// MaximumConnections is how many connections the server has at most.
+	MaximumConnections int
+	// MaximumNegotiationsPerMinute is how many connections one address may begin.
 	MaximumNegotiationsPerMinute int
+	// MaximumMessagesPerSecond is what one client may send on average, MessageBurst how many messages at once; 0 is what
+	// the average allows in 15 s.
+	MaximumMessagesPerSecond int
+	MessageBurst             int
+	// MaximumStreamsPerClient is never 0.
+	MaximumStreamsPerClient int
+
+	// JWTKey is a secret for HS256 or public keys in PEM; empty means that nobody's tokens are looked at.
+	JWTKey string
+	// JWTKeyFile is the file that JWTKey was read from, to be read again when it changes; it may be empty.
+	JWTKeyFile string
+	// RequireAuthentication is nil for the default: true if there is a JWTKey.
+	RequireAuthentication *bool
+	// JWTIssuer and JWTAudiences are what tokens must say; empty means anything.
+	JWTIssuer    string
+	JWTAudiences []string
+	// JWTUserClaim is the claim that every token must have and that names the user; empty is what usually does.
+	JWTUserClaim string
+	JWTClockSkew time.Duration
 
 	// RedisConnection is a connection string of StackExchange.Redis or a redis:// URL; empty means a server alone.
-	RedisConnection    string
+	RedisConnection string
+	// RedisPassword replaces the password of RedisConnection unless it is empty.
+	RedisPassword      string
 	RedisChannelPrefix string
 	// RedisDefaultDatabase is nil for the one that the connection string names.
 	RedisDefaultDatabase *int
 	// ClusterKey proves the connection tokens of all servers; empty means that they agree on one through Redis.
 	ClusterKey string
+	// ClusterKeyPrevious is a key whose tokens are accepted too, while ClusterKey is exchanged.
+	ClusterKeyPrevious string
+	// The files that the secrets above were read from, to be read again when they change; any may be empty.
+	RedisConnectionFile, RedisPasswordFile, ClusterKeyFile, ClusterKeyPreviousFile string
 
 	LogLevel slog.Level
 	// LogFormat is text or json.
@@ -85,7 +118,10 @@ func (c *Config) Keys() []Key {
 	keys := c.listenKeys()
 	keys = append(keys, c.hubKeys()...)
 	keys = append(keys, c.connectionKeys()...)
+	keys = append(keys, c.limitKeys()...)
+	keys = append(keys, c.authenticationKeys()...)
 	keys = append(keys, c.redisKeys()...)
+	keys = append(keys, c.clusterKeys()...)
 	return append(keys, c.operationKeys()...)
 }
 
@@ -200,61 +236,6 @@ func (c *Config) connectionKeys() []Key {
 			Value:       Size(&c.StatefulReconnectBufferSize, 1024, gigabyte),
 			Variables:   []string{"StatefulReconnectBufferSize"},
 			Description: "How many bytes are kept for such a client until it has acknowledged them.",
-		},
-		{
-			Name: "MaximumNegotiationsPerMinute", Group: group, Default: "0", Value: Count(&c.MaximumNegotiationsPerMinute, 0, 1_000_000),
-			Description: "How many connections one client address may begin; 0 is any number. Behind a proxy set TrustedProxies, or all clients are one.",
-		},
-	}
-}
-
-func (c *Config) redisKeys() []Key {
-	const group = "Redis"
-	return []Key{
-		{
-			Name: "RedisConnection", Group: group, Value: redisConnection(&c.RedisConnection), Mask: maskConnection,
-			Variables: []string{"REDIS_CONNECTION", "RedisConnection", "ConnectionStrings__Redis"},
-			Aliases:   []string{"ConnectionStrings:Redis", "ConnectionStrings:RedisConnection"},
-			Description: "Redis that connects this server with others: redis:6379,password=...,ssl=true as for StackExchange.Redis, " +
-				"or a redis:// or rediss:// URL. Without it the server stands alone.",
-		},
-		{
-			Name: "RedisChannelPrefix", Group: group, Value: Text(&c.RedisChannelPrefix, nil),
-			Variables:   []string{"REDIS_CHANNEL_PREFIX", "RedisChannelPrefix"},
-			Description: "Put before every channel name, so that several applications can share one Redis. It wins over channelPrefix in the connection string.",
-		},
-		{
-			Name: "RedisDefaultDatabase", Group: group, Value: database(&c.RedisDefaultDatabase),
-			Variables:   []string{"REDIS_DEFAULT_DATABASE", "RedisDefaultDatabase"},
-			Description: "Database for what is stored; channels know no databases. It wins over defaultDatabase in the connection string.",
-		},
-		{
-			Name: "ClusterKey", Group: group, Value: clusterKey(&c.ClusterKey), Secret: true,
-			Description: "Secret of 32 bytes or more that all servers of a cluster share. Without it the first server puts one into Redis, where the others find it.",
-		},
-	}
-}
-
-func (c *Config) operationKeys() []Key {
-	const group = "Operation"
-	return []Key{
-		{
-			Name: "MetricsAddress", Group: group, Value: HostPort(&c.MetricsAddress),
-			Description: "host:port on which Prometheus finds /metrics. Not served unless set.",
-		},
-		{
-			Name: "ShutdownTimeout", Group: group, Default: "20s", Value: Duration(&c.ShutdownTimeout, shortest, day),
-			Variables:   []string{"ShutdownTimeout"},
-			Description: "How long a server that was told to end may take to say goodbye to its clients.",
-		},
-		{
-			Name: "LogLevel", Group: group, Default: "info", Value: level(&c.LogLevel),
-			Aliases:     []string{"Logging:LogLevel:Default"},
-			Description: "Least severe level that is logged. The names of .NET are understood too.",
-		},
-		{
-			Name: "LogFormat", Group: group, Default: "text", Value: Choice(&c.LogFormat, "text", "json"),
-			Description: "How log lines are written, to standard error.",
 		},
 	}
 }

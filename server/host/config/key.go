@@ -31,8 +31,29 @@ type Key struct {
 	Secret bool
 	// Mask returns the value as listings may show it, for values of which only a part is secret. Errors show nothing.
 	Mask func(text string) string
+	// FileKey is the name of the key that names a file with the value; see WithFile. Empty means that there is none.
+	FileKey string
+	// FileOptional says that this file may be missing or empty: then the key has no value, until the file gets one.
+	FileOptional bool
 	// Value parses the text and keeps what it means.
 	Value Value
+}
+
+// WithFile returns a key and its companion, Name + "File": the path of a file that holds the key's value in place of the
+// key itself, as containers get their secrets. target gets the path, for a program that reads the file again when it
+// changes; it stays empty if the key itself is given somewhere that counts more.
+func WithFile(key Key, target *string) []Key {
+	key.FileKey = key.Name + "File"
+	file := Key{
+		Name: key.FileKey, Group: key.Group, Value: File(target),
+		Description: "File that holds " + key.Name + " instead. It is read again when it changes.",
+	}
+	for _, variable := range key.Variables {
+		if variable == strings.ToUpper(variable) {
+			file.Variables = append(file.Variables, variable+"_FILE")
+		}
+	}
+	return []Key{key, file}
 }
 
 // Flag returns the name of the key's flag, without dashes.

@@ -14,12 +14,14 @@ const (
 	SourceFile
 	SourceEnvironment
 	SourceFlag
+	// SourceKey is the file that another key names, which is no place of its own: it counts as that key does.
+	SourceKey
 )
 
 // Origin is where a value is from.
 type Origin struct {
 	Source Source
-	// Name is the path of the file, the variable, or the flag with its dashes; empty for a default.
+	// Name is the path of the file, the variable, the flag with its dashes, or the other key; empty for a default.
 	Name string
 }
 
@@ -35,6 +37,8 @@ func (o Origin) String() string {
 		return "environment " + o.Name
 	case SourceFile:
 		return "file " + o.Name
+	case SourceKey:
+		return o.Name
 	default:
 		return "default"
 	}
@@ -102,6 +106,9 @@ func Load(table Table, input Input) (*Loaded, error) {
 		if err := loaded.set(key, given); err != nil {
 			return nil, err
 		}
+	}
+	if err := loaded.readValues(input.ReadFile); err != nil {
+		return nil, err
 	}
 	return loaded, loaded.check(table.Check)
 }

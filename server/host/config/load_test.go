@@ -29,8 +29,10 @@ func load(args, environ []string, file string) (Config, *Loaded, error) {
 	if file != "" {
 		environ = append(environ, "CHATCLUSTER_CONFIG=hub.yaml")
 	}
-	loaded, err := Load(Table{Keys: config.Keys(), Check: config.Check},
-		Input{Args: args, Environ: environ, ReadFile: files{"hub.yaml": file}.read})
+	loaded, err := Load(Table{Keys: config.Keys(), Check: config.Check}, Input{Args: args, Environ: environ, ReadFile: files{
+		"hub.yaml": file, "short": secret + "\n", "empty": "\n", "connection": "redis:6379,password=" + secret + "\r\n",
+		"private": "-----BEGIN PRIVATE KEY-----\nTUM0Q0FRQQ==\n-----END PRIVATE KEY-----\n",
+	}.read})
 	return config, loaded, err
 }
 
@@ -97,8 +99,16 @@ func TestEveryKeyIsReadFromEverySource(t *testing.T) {
 		"AllowStatefulReconnects": "false", "StatefulReconnectBufferSize": "12KiB", "RedisConnection": "redis:6379",
 		"RedisChannelPrefix": "app", "RedisDefaultDatabase": "3", "MetricsAddress": "localhost:9090",
 		"ClusterKey": "a-secret-of-no-less-than-32-bytes", "ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",
+		"ClusterKeyPrevious": "another-secret-of-no-less-than-32", "RedisPassword": "hunter2", "DrainDelay": "2s", "DrainPeriod": "6s",
+		"MaximumConnections": "1000", "MaximumMessagesPerSecond": "20", "MessageBurst": "30", "MaximumStreamsPerClient": "40",
+		"JwtKey": "a-key-of-tokens-with-32-bytes-or-more", "RequireAuthentication": "false", "JwtIssuer": "https://id.example",
+		"JwtAudiences": "chat", "JwtUserClaim": "email", "JwtClockSkew": "14s",
 	}
-	for _, key := range new(Config).Keys() {
+	all := new(Config).Keys()
+	for _, key := range all {
+		if slices.ContainsFunc(all, func(other Key) bool { return other.FileKey == key.Name }) {
+			continue // see TestValuesAreReadFromFilesOfTheirOwn
+		}
 		value := values[key.Name]
 		if value == "" || value == key.Default {
 			t.Fatalf("%s needs a value other than its default in this test", key.Name)
@@ -246,5 +256,59 @@ func TestLocateNamesWhereTheKeyIsFrom(t *testing.T) {
 	plain := errors.New("plain")
 	if got := loaded.Locate(plain); !errors.Is(got, plain) {
 		t.Error(got)
+	}
+}
+
+func TestValuesAreReadFromFilesOfTheirOwn(t *testing.T) {
+	const connection, other = "redis:6379,password=" + secret, "other:6379"
+	tests := []struct {
+		name       string
+		args       []string
+		environ    []string
+		file       string
+		want, path string
+		from       string
+	}{
+		{"flag", []string{"--redis-connection-file=connection"}, nil, "", connection, "connection", "RedisConnectionFile"},
+		{"our variable", nil, []string{"CHATCLUSTER_REDIS_CONNECTION_FILE=connection"}, "", connection, "connection", "RedisConnectionFile"},
+		{"known variable", nil, []string{"REDIS_CONNECTION_FILE=connection"}, "", connection, "connection", "RedisConnectionFile"},
+		{"configuration file", nil, nil, "Redis: {ConnectionFile: connection}", connection, "connection", "RedisConnectionFile"},
+		{"a value that counts more", []string{"--redis-connection=" + other}, []string{"REDIS_CONNECTION_FILE=missing"}, "", other, "", "flag --redis-connection"},
+		{"a file that counts more", []string{"--redis-connection-file=connection"}, []string{"REDIS_CONNECTION=" + other}, "", connection, "connection", "RedisConnectionFile"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			config, loaded := mustLoad(t, test.args, test.environ, test.file)
+			if config.RedisConnection != test.want || config.RedisConnectionFile != test.path {
+				t.Errorf("got %q of the file %q, want %q of %q", config.RedisConnection, config.RedisConnectionFile, test.want, test.path)
+			}
+			if from := origin(t, loaded, "RedisConnection"); from != test.from {
+				t.Errorf("from %q, want %q", from, test.from)
+			}
+			var text strings.Builder
+			if err := loaded.WriteInForce(&text); err != nil || strings.Contains(text.String(), secret) {
+				t.Errorf("%v: %s", err, text.String())
+			}
+		})
+	}
+}
+
+// Kubernetes makes the file when the Secret gets the key.
+func TestPreviousClusterKeyMayComeLater(t *testing.T) {
+	for _, file := range []string{"missing", "empty"} {
+		config, _ := mustLoad(t, []string{"--cluster-key=" + strings.Repeat("k", 32), "--cluster-key-previous-file=" + file}, nil, "")
+		if config.ClusterKeyPrevious != "" || config.ClusterKeyPreviousFile != file {
+			t.Errorf("%s: got %q of the file %q", file, config.ClusterKeyPrevious, config.ClusterKeyPreviousFile)
+		}
+	}
+}
+
+// A secret that nothing masks would show in the listing, one without a file could not be mounted.
+func TestSecretsCanBeMounted(t *testing.T) {
+	keys := new(Config).Keys()
+	for _, key := range keys {
+		if key.confidential() && !slices.ContainsFunc(keys, func(file Key) bool { return file.Name == key.FileKey }) {
+			t.Errorf("%s has no companion that names a file", key.Name)
+		}
 	}
 }
