@@ -1,0 +1,86 @@
+// A crowd of Microsoft's JavaScript clients in one process, led by another one (hack/e2e) over standard input and output,
+// one JSON object a line.
+//
+//   node crowd.js URL COUNT [--transport WebSockets] [--stateful]
+//
+// In:  {"client":"js-0","say":TEXT} calls SendMessage.
+// Out: {"event":"joined","client":C}, "left" when its connection is lost, "back" when it is there again,
+//      {"event":"heard","client":C,"text":T,"server":S,"at":MILLISECONDS},
+//      {"event":"answered","text":T,"error":E or none}.
+// It ends when its standard input does.
+import readline from "node:readline";
+import { parseArgs } from "node:util";
+import signalR from "@microsoft/signalr";
+
+const { HttpTransportType, HubConnectionBuilder, LogLevel } = signalR;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { transport: { type: "string", default: "WebSockets" }, stateful: { type: "boolean", default: false } },
+});
+const [url, count] = positionals;
+
+const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+let ending = false;
+
+// A client that always comes back, as a page would that people leave open.
+class Client {
+  constructor(name) {
+    this.name = name;
+    const builder = new HubConnectionBuilder()
+      .withUrl(url, { transport: HttpTransportType[values.transport] })
+      .withAutomaticReconnect({ nextRetryDelayInMilliseconds: ({ previousRetryCount }) => (previousRetryCount ? 500 : 0) })
+      .configureLogging(LogLevel.None);
+    if (values.stateful) builder.withStatefulReconnect();
+    this.connection = builder.build();
+    this.connection.on("ReceiveMessage", (user, text, server) =>
+      tell({ event: "heard", client: name, text, server, at: Date.now() }));
+    this.connection.onreconnecting(() => tell({ event: "left", client: name }));
+    this.connection.onreconnected(() => tell({ event: "back", client: name }));
+    this.connection.onclose(async () => {
+      if (ending) return;
+      tell({ event: "left", client: name });
+      await this.start();
+      if (!ending) tell({ event: "back", client: name });
+    });
+  }
+
+  async start() {
+    while (!ending) {
+      try {
+        return await this.connection.start();
+      } catch {
+        await pause(500);
+      }
+    }
+  }
+
+  async say(text) {
+    try {
+      await this.connection.invoke("SendMessage", this.name, text);
+      tell({ event: "answered", text });
+    } catch (error) {
+      tell({ event: "answered", text, error: error.message });
+    }
+  }
+}
+
+const clients = new Map();
+for (let index = 0; index < Number(count); index++) {
+  const client = new Client(`js-${index}`);
+  clients.set(client.name, client);
+}
+await Promise.all(
+  [...clients.values()].map(async (client) => {
+    await client.start();
+    tell({ event: "joined", client: client.name });
+  }),
+);
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const { client, say } = JSON.parse(line);
+  void clients.get(client).say(say);
+}
+ending = true;
+await Promise.race([Promise.all([...clients.values()].map((client) => client.connection.stop())), pause(5000)]);
+process.exit(0);
