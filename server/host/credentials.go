@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
@@ -35,16 +36,16 @@ func (c *credentials) replace(started redis.ConnectionString, connection, passwo
 	if err != nil {
 		return err
 	}
-	if withoutLogin(changed) != withoutLogin(started) {
+	if !reflect.DeepEqual(withoutLogin(changed), withoutLogin(started)) {
 		return errOtherRedis
 	}
 	c.set(changed)
 	return nil
 }
 
-func withoutLogin(connection redis.ConnectionString) string {
+func withoutLogin(connection redis.ConnectionString) redis.ConnectionString {
 	connection.User, connection.Password = "", ""
-	return connection.String()
+	return connection
 }
 
 func parseConnection(text, password string) (redis.ConnectionString, error) {

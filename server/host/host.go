@@ -97,6 +97,7 @@ func (h *Host) build() (err error) {
 	}
 	h.metrics = metrics.New()
 	h.metrics.Build(cmp.Or(h.options.Version, "unknown"))
+	h.metrics.Limits(h.options.Config.MaximumConnections)
 	h.reloads = reloads{logger: h.logger, counted: h.metrics.Reloaded}
 	if h.web, err = h.webServer(); err != nil {
 		return err
@@ -216,6 +217,7 @@ func (h *Host) announce() {
 // while the hubs end, because requests of connections that still live arrive until then.
 func (h *Host) shutdown() error {
 	h.health.draining.Store(true)
+	h.metrics.Draining()
 	started := time.Now()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), h.options.Config.ShutdownTimeout, errShutdownTimeout)
 	defer cancel()

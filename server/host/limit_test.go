@@ -109,13 +109,18 @@ func TestTooManyNewConnectionsAreRefused(t *testing.T) {
 	r.expectRefusals("negotiations", 1)
 }
 
+// metrics is what Prometheus would get.
+func (r *running) metrics() string {
+	recorder := httptest.NewRecorder()
+	r.host.metrics.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return recorder.Body.String()
+}
+
 // expectRefusals looks at what the metrics say of a limit.
 func (r *running) expectRefusals(limit string, want int) {
 	r.t.Helper()
-	recorder := httptest.NewRecorder()
-	r.host.metrics.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	line := fmt.Sprintf("chatcluster_refused_total{limit=%q} ", limit)
-	_, after, _ := strings.Cut(recorder.Body.String(), line)
+	_, after, _ := strings.Cut(r.metrics(), line)
 	if got, _, _ := strings.Cut(after, "\n"); got != strconv.Itoa(want) {
 		r.t.Errorf("%s%s, want %d", line, got, want)
 	}

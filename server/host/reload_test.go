@@ -164,3 +164,22 @@ func TestANewConnectionStringMayBringALoginOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestANewPasswordServesTheNextConnectionToRedis(t *testing.T) {
+	w := watch(t)
+	server := startRedis(t)
+	server.RequireAuth("one")
+	file := w.put("password", "one")
+	r := start(t, func(c *config.Config) {
+		c.RedisConnection, c.RedisPassword, c.RedisPasswordFile = server.Addr(), "one", file
+	})
+	eventually(t, "ready", r.ready)
+	server.Close()
+	eventually(t, "the loss", func() bool { return strings.Contains(r.report(), "connection lost") })
+	server.RequireAuth("two")
+	w.put("password", "two")
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the return", func() bool { return strings.Contains(r.report(), "redis: connected\n") })
+}

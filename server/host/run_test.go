@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/host/metrics"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -219,6 +220,9 @@ func TestAServerThatEndsGivesLoadBalancersTime(t *testing.T) {
 	began := time.Now()
 	r.stop()
 	eventually(t, "not ready", func() bool { return !r.ready() })
+	if metrics := r.metrics(); !strings.Contains(metrics, "\nchatcluster_draining 1\n") {
+		t.Error("the metrics do not tell")
+	}
 	// Who is sent here still is served as ever.
 	late := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
 	for _, c := range []*client{early, late} {
@@ -244,4 +248,24 @@ func TestShutdownTimeoutBoundsTheDrainToo(t *testing.T) {
 	r.host.options.Config.ShutdownTimeout = 100 * time.Millisecond
 	connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
 	_ = r.end() // it says what was not done in time, if anything was
+}
+
+// A metric that the table in the README misses is one that nobody finds.
+func TestServedMetricsAreInTheTable(t *testing.T) {
+	var table strings.Builder
+	if err := metrics.WriteMarkdown(&table); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, useRedis(startRedis(t)))
+	eventually(t, "ready", r.ready)
+	c := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	c.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`)
+	c.expect(`{"type":3,"invocationId":"1","result":"hi"}`)
+	for line := range strings.Lines(r.metrics()) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "# TYPE "), " ")
+		usual := strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") || strings.HasPrefix(name, "promhttp_")
+		if strings.HasPrefix(line, "# TYPE ") && !usual && !strings.Contains(table.String(), "| `"+name+"` |") {
+			t.Errorf("the table misses %s", name)
+		}
+	}
 }

@@ -27,6 +27,7 @@ type Metrics struct {
 	slow       prometheus.Counter
 	reloads    *prometheus.CounterVec
 	refused    *prometheus.CounterVec
+	draining   prometheus.Gauge
 	// shuttingDown is set when connections end because the server does.
 	shuttingDown atomic.Bool
 	total        *prometheus.CounterVec
@@ -100,7 +101,10 @@ func New() *Metrics {
 	for _, limit := range transport.Limits() {
 		m.refused.WithLabelValues(string(limit)) // it shows as 0 until then: a series that appears with 1 is no increase
 	}
-	m.registry.MustRegister(m.reloads, m.refused)
+	m.draining = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "chatcluster_draining", Help: "1 once the server was told to end and asks for no new clients, else 0.",
+	})
+	m.registry.MustRegister(m.reloads, m.refused, m.draining)
 	return m
 }
 
@@ -111,6 +115,15 @@ func (m *Metrics) Build(version string) {
 	})
 	info.Set(1)
 	m.registry.MustRegister(info)
+}
+
+// Limits shows how many connections there may be, 0 for any number.
+func (m *Metrics) Limits(connections int) {
+	limit := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "chatcluster_connections_limit", Help: "MaximumConnections: how many connections there may be, 0 for any number.",
+	})
+	limit.Set(float64(connections))
+	m.registry.MustRegister(limit)
 }
 
 // Registry takes further metrics of the program.
@@ -183,6 +196,9 @@ func (m *Metrics) ConnectionEnded(kind transport.Kind, lasted time.Duration, cau
 		m.slow.Inc()
 	}
 }
+
+// Draining is called when the server was told to end.
+func (m *Metrics) Draining() { m.draining.Set(1) }
 
 // ShuttingDown is called before the server ends its connections, to tell these ends from those that clients want.
 func (m *Metrics) ShuttingDown() { m.shuttingDown.Store(true) }

@@ -126,9 +126,12 @@ func TestGoAndTheProcessAreMeasured(t *testing.T) {
 func TestRefusalsAndReloads(t *testing.T) {
 	m := New()
 	m.Refused(transport.LimitConnections)
+	m.Limits(1000)
+	expect(t, m, `chatcluster_draining 0`, `chatcluster_connections_limit 1000`)
+	m.Draining()
 	m.Reloaded("JwtKey", true)
 	m.Reloaded("JwtKey", false)
-	expect(t, m,
+	expect(t, m, `chatcluster_draining 1`,
 		`chatcluster_refused_total{limit="connections"} 1`, `chatcluster_refused_total{limit="message_rate"} 0`,
 		`chatcluster_value_reloads_total{key="JwtKey",outcome="success"} 1`, `chatcluster_value_reloads_total{key="JwtKey",outcome="error"} 1`,
 	)
