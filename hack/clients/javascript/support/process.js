@@ -47,18 +47,18 @@ export class Process {
       await until(() => {
         if (end !== undefined) throw new Error(`it ended (${end}) before it was ready`);
         return probe();
-      }, "readiness", 20_000);
+      }, "readiness", 30_000);
     } catch (error) {
       this.#child.kill("SIGKILL");
       throw new Error(`${this.name}: ${error.message}\n${this.#output}`);
     }
   }
 
-  // stop sends the signal and returns once the process is gone. One that ignores it for 15 s is killed, and that is an error.
+  // stop sends the signal and returns once the process is gone. One that ignores it for 40 s is killed, and that is an error.
   async stop(signal = "SIGTERM") {
     this.#child.kill(signal);
     try {
-      return await within(this.exited, `end of ${this.name} after ${signal}`, 15_000);
+      return await within(this.exited, `end of ${this.name} after ${signal}`, 40_000);
     } catch (error) {
       this.#child.kill("SIGKILL");
       throw new Error(`${error.message}:\n${this.#output}`);

@@ -1,6 +1,6 @@
 // How the tests wait: for an event, never longer than a bound, and the failure names what was missing.
 
-const DEFAULT_BOUND_MS = 10_000;
+const DEFAULT_BOUND_MS = 30_000;
 
 // within settles as the promise does, or fails after the bound with a text that names `what`.
 export async function within(promise, what, ms = DEFAULT_BOUND_MS) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,6 +141,8 @@ var backplaneRows = []row{
 	{id: "B15", name: "prefixes", run: func(x *trial) {
 		n, other := x.backplane(), x.redis().cluster(x, "other."+x.implementation.name)
 		database := &cluster{x: x, environment: []string{n.environment[0] + ",defaultDatabase=5", n.environment[1]}}
+		other.node(1)
+		database.node(1)
 		a, b, c := n.connect(0), other.connect(1), database.connect(1)
 		a.invoke("Broadcast", x.tag("first prefix"))
 		b.invoke("Broadcast", x.tag("second prefix"))
@@ -163,34 +166,41 @@ func channelNames(x *trial) {
 	n := x.backplane()
 	user := x.tag("ann")
 	c := n.connectBy(0, how{bearer: x.token(n.node(0), user)})
-	n.connect(1) // so that it runs
 	c.invoke("JoinGroup", x.tag("g"))
 	check(x, "subscribers of the connection", n.subscribers(hubName+":connection:"+c.id), 1)
 	check(x, "subscribers of the user", n.subscribers(hubName+":user:"+user), 1)
 	check(x, "subscribers of the group", n.subscribers(hubName+":group:"+x.tag("g")), 1)
-	// Others with the same prefix may run too.
-	if all, commands := n.subscribers(hubName+":all"), n.subscribers(hubName+":internal:groups"); all < 2 || all != commands {
-		x.Fatalf("%d servers listen to all and %d to group commands, want the same number, 2 or more", all, commands)
-	}
-	names, err := n.redis.client.PubSubChannels(x.Context(), n.prefix+hubName+":internal:*").Result()
-	x.must(err)
-	acks, returns := map[string]bool{}, map[string]bool{}
-	for _, name := range names {
-		kind, server, _ := strings.Cut(strings.TrimPrefix(name, n.prefix+hubName+":internal:"), ":")
-		switch kind {
-		case "ack":
-			acks[server] = true
-		case "return":
-			returns[server] = true
-		}
-		if kind != "groups" && !regexp.MustCompile(`^[^:]+_[0-9a-f]{32}$`).MatchString(server) {
-			x.Errorf("the server name in %s is no machine name with 32 hexadecimal digits", name)
-		}
-	}
-	if len(acks) < 2 || !reflect.DeepEqual(acks, returns) {
-		x.Fatalf("acknowledgements are heard by %v and results by %v, want the same servers, 2 or more", acks, returns)
-	}
+	// Others with the same prefix may run too, and start meanwhile.
+	x.eventually("as many servers listen to all as to group commands, two or more", func() bool {
+		all := n.subscribers(hubName + ":all")
+		return all >= 2 && all == n.subscribers(hubName+":internal:groups")
+	})
+	x.eventually("the same servers hear acknowledgements and results, two or more", func() bool {
+		acks, returns := n.internalListeners("ack"), n.internalListeners("return")
+		return len(acks) >= 2 && slices.Equal(acks, returns)
+	})
 }
+
+// internalListeners returns the names of the servers that have a channel of that kind, and fails the row if one is no
+// server's name.
+func (n *cluster) internalListeners(kind string) (servers []string) {
+	n.x.Helper()
+	prefix := n.prefix + hubName + ":internal:" + kind + ":"
+	channels, err := n.redis.client.PubSubChannels(n.x.Context(), prefix+"*").Result()
+	n.x.must(err)
+	for _, channel := range channels {
+		server := strings.TrimPrefix(channel, prefix)
+		if !serverName.MatchString(server) {
+			n.x.Fatalf("the server name in %s is no machine name with 32 hexadecimal digits", channel)
+		}
+		servers = append(servers, server)
+	}
+	slices.Sort(servers)
+	return servers
+}
+
+// serverName is what servers call themselves on Redis.
+var serverName = regexp.MustCompile(`^[^:]+_[0-9a-f]{32}$`)
 
 func remoteGroups(x *trial) {
 	n := x.backplane()

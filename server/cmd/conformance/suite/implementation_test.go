@@ -169,7 +169,13 @@ func (x *trial) ownServer(number int, environment ...string) *server {
 	return s
 }
 
+// starting limits how many servers start at the same time: each takes a core for a second or more, and a dozen at once
+// would keep each other from answering in time.
+var starting = make(chan struct{}, 4)
+
 func start(implementation *implementation, number int, environment []string) (*server, error) {
+	starting <- struct{}{}
+	defer func() { <-starting }()
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -212,7 +218,7 @@ func freePort() (int, error) {
 
 // awaitHealth waits until the server answers.
 func (s *server) awaitHealth() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

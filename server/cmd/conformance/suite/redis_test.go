@@ -96,10 +96,14 @@ type cluster struct {
 	environment []string
 }
 
-// backplane returns the servers on the Redis that rows share.
+// backplane returns the two servers on the Redis that rows share. Both run: no client is idle while another's server
+// starts.
 func (x *trial) backplane() *cluster {
 	x.Helper()
-	return x.redis().cluster(x, strings.ReplaceAll(x.implementation.name, " ", "")+".")
+	n := x.redis().cluster(x, strings.ReplaceAll(x.implementation.name, " ", "")+".")
+	n.node(0)
+	n.node(1)
+	return n
 }
 
 func (r *redisServer) cluster(x *trial, prefix string) *cluster {
