@@ -11,6 +11,9 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 IMAGE    ?= chatcluster/chatcluster:$(VERSION)
 # Linters of the pinned version are kept out of go.mod: they need more modules than the product.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+# So are the generators, and the linter of Kubernetes APIs, which brings its own golangci-lint.
+CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+KUBE_API_LINTER := sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter@v0.0.0-20260716143926-092fe0c72997
 FUZZTIME ?= 5s
 
 PAGE         := server/web/dist/page/index.html
@@ -42,6 +45,16 @@ $(PAGE): $(PAGE_SOURCES)
 .PHONY: image
 image: ## Build the container image $(IMAGE)
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+##@ Kubernetes
+
+.PHONY: install
+install: ## Install the CustomResourceDefinition into the cluster that kubectl talks to
+	kubectl apply --server-side -f config/crd/bases
+
+.PHONY: uninstall
+uninstall: ## Remove the CustomResourceDefinition and with it every ChatCluster of that cluster
+	kubectl delete --ignore-not-found -f config/crd/bases
 
 ##@ Test
 
@@ -81,6 +94,18 @@ bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
 .PHONY: lint
 lint: ## Run the linters
 	$(GO) run $(GOLANGCI) run ./...
+
+.PHONY: lint-api
+lint-api: ## Run the linter of Kubernetes APIs
+	$(GO) run $(KUBE_API_LINTER) run -c .golangci-kal.yml ./api/...
+
+.PHONY: generate
+generate: ## Generate the deep copies of the API's types
+	$(GO) run $(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CustomResourceDefinition in config/crd/bases
+	$(GO) run $(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 
 .PHONY: verify
 verify: ## Fail if generated text or go.mod is out of date

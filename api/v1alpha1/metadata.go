@@ -1,0 +1,39 @@
+package v1alpha1
+
+// The labels of all objects that the operator makes.
+const (
+	// LabelName is the same on all of them: AppName.
+	LabelName = "app.kubernetes.io/name"
+	// LabelInstance is the name of the ChatCluster.
+	LabelInstance = "app.kubernetes.io/instance"
+	// LabelComponent is what the object is a part of: one of the components below.
+	LabelComponent = "app.kubernetes.io/component"
+	// LabelManagedBy is OperatorName. The operator sees only objects that have it.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	AppName      = "chatcluster"
+	OperatorName = "chatcluster-operator"
+
+	HubComponent   = "hub"
+	RedisComponent = "redis"
+)
+
+// Annotations that a user sets on a ChatCluster. Each new value, whatever it is, asks for the thing once.
+const (
+	// AnnotationRotateRedisPassword asks for a new password of the Redis that the operator runs.
+	AnnotationRotateRedisPassword = Group + "/rotate-redis-password"
+	// AnnotationRotateClusterKey asks for a new key of the connection tokens.
+	AnnotationRotateClusterKey = Group + "/rotate-cluster-key"
+	// AnnotationUpgradeImages asks for the images of the running operator where the spec names none.
+	AnnotationUpgradeImages = Group + "/upgrade-images"
+)
+
+// Annotations that the operator sets.
+const (
+	// AnnotationIntent is on each object: a hash of all that the operator wants of it.
+	AnnotationIntent = Group + "/intent"
+	// AnnotationContent is on pods: a hash of the configuration and secrets that they read at their start.
+	AnnotationContent = Group + "/content"
+	// AnnotationAnswered is on Secrets: the value of the annotation that they were last made anew for.
+	AnnotationAnswered = Group + "/answered"
+)

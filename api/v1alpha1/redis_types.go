@@ -1,0 +1,169 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// RedisSpec is the Redis that connects the hub servers.
+//
+// +union
+// +kubebuilder:validation:XValidation:rule="has(self.external) == (has(self.mode) && self.mode == 'External')",message="redis.external is needed with mode External, and only there"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || !(has(self.image) || has(self.storage) || has(self.memory) || has(self.resources) || has(self.scheduling) || has(self.podMetadata))",message="with mode External nothing but redis.external can be set: the operator runs no Redis"
+// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage)",message="redis.storage cannot be added or removed: make a new ChatCluster"
+type RedisSpec struct {
+	// mode is the form of Redis: Standalone is one server that the operator
+	// runs, External one that you run. It cannot be changed.
+	// +unionDiscriminator
+	// +optional
+	// +default="Standalone"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="redis.mode cannot be changed: make a new ChatCluster"
+	Mode RedisMode `json:"mode,omitempty"`
+
+	// external is where your own Redis is.
+	// +optional
+	External *ExternalRedis `json:"external,omitempty"`
+
+	// image is the image of Redis 7.0 or later, or of what is compatible with
+	// it. Unset, the operator takes one when the cluster is made and keeps it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// storage keeps what is in Redis over the end of its pod. Without it Redis
+	// starts empty each time, which the backplane bears: messages are not
+	// stored.
+	// +optional
+	Storage *RedisStorage `json:"storage,omitempty"`
+
+	// memory bounds what Redis stores.
+	// +optional
+	Memory *RedisMemory `json:"memory,omitempty"`
+
+	// resources of the Redis container. Unset: requests 100m CPU and 128Mi
+	// memory, limits 512Mi memory.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// scheduling is where Redis may run.
+	// +optional
+	Scheduling Scheduling `json:"scheduling,omitempty,omitzero"`
+
+	// podMetadata is added to the metadata of the pod.
+	// +optional
+	PodMetadata Metadata `json:"podMetadata,omitempty,omitzero"`
+}
+
+// RedisMode is a form of Redis.
+//
+// +kubebuilder:validation:Enum=Standalone;External
+type RedisMode string
+
+// The forms of Redis.
+const (
+	// RedisStandalone is one Redis server that the operator runs.
+	RedisStandalone RedisMode = "Standalone"
+	// RedisExternal is a Redis that somebody else runs.
+	RedisExternal RedisMode = "External"
+)
+
+// ExternalRedis is a Redis that the operator does not run.
+type ExternalRedis struct {
+	// connection is the value of a Secret that has the connection string, as for
+	// StackExchange.Redis (redis.example.com:6380,password=...,ssl=true) or a
+	// redis:// or rediss:// URL. Hub servers are replaced when it changes.
+	// +required
+	Connection SecretKey `json:"connection,omitempty,omitzero"`
+}
+
+// RedisStorage is a volume for Redis.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)",message="redis.storage.className cannot be changed"
+type RedisStorage struct {
+	// size of the volume. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="redis.storage.size must be more than nothing"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0",message="redis.storage.size cannot be changed"
+	Size resource.Quantity `json:"size,omitempty,omitzero"`
+
+	// className is the StorageClass of the volume. Unset is the default of the
+	// Kubernetes cluster. It cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className,omitempty"`
+
+	// persistence is how Redis writes: AppendOnly loses at most the last second,
+	// Snapshot what came after the last snapshot (one after 60 seconds with 1000
+	// changes, 5 minutes with 10, an hour with one), Always nothing, at the cost
+	// of waiting for the disk.
+	// +optional
+	// +default="AppendOnly"
+	Persistence RedisPersistence `json:"persistence,omitempty"`
+
+	// whenDeleted is what becomes of the volume when the ChatCluster is deleted.
+	// A ChatCluster of the same name finds a volume that was kept.
+	// +optional
+	// +default="Delete"
+	WhenDeleted VolumePolicy `json:"whenDeleted,omitempty"`
+}
+
+// RedisPersistence is how Redis writes to its volume.
+//
+// +kubebuilder:validation:Enum=AppendOnly;Always;Snapshot
+type RedisPersistence string
+
+// The ways in which Redis writes to its volume.
+const (
+	// PersistAppendOnly appends each change to a file that reaches the disk once
+	// a second.
+	PersistAppendOnly RedisPersistence = "AppendOnly"
+	// PersistAlways appends each change to a file and waits for the disk.
+	PersistAlways RedisPersistence = "Always"
+	// PersistSnapshot writes all there is from time to time.
+	PersistSnapshot RedisPersistence = "Snapshot"
+)
+
+// VolumePolicy is what becomes of a volume.
+//
+// +kubebuilder:validation:Enum=Delete;Retain
+type VolumePolicy string
+
+// What becomes of volumes.
+const (
+	DeleteVolume VolumePolicy = "Delete"
+	RetainVolume VolumePolicy = "Retain"
+)
+
+// RedisMemory bounds what Redis stores.
+//
+// +kubebuilder:validation:MinProperties=1
+type RedisMemory struct {
+	// maximum is how much Redis stores at most (maxmemory). Unset: three
+	// quarters of its memory limit, if it has one.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="redis.memory.maximum must be 1Mi or more"
+	Maximum *resource.Quantity `json:"maximum,omitempty"`
+
+	// policy is what Redis removes when it is full (maxmemory-policy). The
+	// backplane is safe with noeviction only; the others are for a Redis that
+	// other programs use too.
+	// +optional
+	// +default="noeviction"
+	// +kubebuilder:validation:Enum=noeviction;allkeys-lru;allkeys-lfu;allkeys-random;volatile-lru;volatile-lfu;volatile-random;volatile-ttl
+	Policy string `json:"policy,omitempty"`
+}
+
+// BackplaneSpec is how hub servers use Redis.
+//
+// +kubebuilder:validation:MinProperties=1
+type BackplaneSpec struct {
+	// channelPrefix is put before every channel name, so that several
+	// applications can share one Redis (RedisChannelPrefix). It wins over
+	// channelPrefix in a connection string.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ChannelPrefix string `json:"channelPrefix,omitempty"`
+}
