@@ -22,15 +22,19 @@ type connectionKey struct {
 // connectionKeys are all keys that StackExchange.Redis knows. None is skipped in silence: it is honoured, or it is
 // checked and makes no difference here, or it is refused when it asks for what is not done here.
 //
-// These make no difference, and why: allowAdmin, configChannel, configCheckSeconds, tiebreaker, topologyRefreshSeconds,
-// version, resolveDns, defaults (administration and discovery, of which a backplane does none); connectRetry (connecting
-// is tried for ever, with growing pauses); protocol (publish/subscribe is the same in both); responseTimeout,
+// These make no difference, and why: allowAdmin, version, defaults (a backplane administers nothing and asks each server
+// what it is); configChannel, configCheckSeconds, topologyRefreshSeconds (the servers are asked at every keepAlive);
+// tiebreaker (of several primaries the first in the string counts); resolveDns (a name is looked up for each connection);
+// connectRetry (connecting is tried for ever, with growing pauses); protocol (publish/subscribe is the same in both); responseTimeout,
 // writeBuffer, highPriorityThreads, preserveAsyncOrder (StackExchange.Redis ignores them too); tcpKeepAlive (pings do
 // that); the maint... keys (a moved server is found by reconnecting).
 var connectionKeys = []connectionKey{ //nolint:gochecknoglobals // a table, never changed
 	{name: "user", allowed: "any text", set: text(func(c *ConnectionString) *string { return &c.User })},
 	{name: "password", allowed: "any text", secret: true, set: text(func(c *ConnectionString) *string { return &c.Password })},
 	{name: "channelPrefix", allowed: "any text", set: text(func(c *ConnectionString) *string { return &c.ChannelPrefix })},
+	{name: "serviceName", allowed: "any text", set: text(func(c *ConnectionString) *string { return &c.ServiceName })},
+	{name: "sentinelUser", allowed: "any text", set: text(func(c *ConnectionString) *string { return &c.SentinelUser })},
+	{name: "sentinelPassword", allowed: "any text", secret: true, set: text(func(c *ConnectionString) *string { return &c.SentinelPassword })},
 	{name: "sslHost", allowed: "a host name", set: setTLSHost},
 	{name: "name", allowed: "letters, digits and punctuation, no spaces", set: setClientName},
 	{name: "defaultDatabase", allowed: "a whole number from 0", set: setDatabase},
@@ -48,10 +52,6 @@ var connectionKeys = []connectionKey{ //nolint:gochecknoglobals // a table, neve
 	{name: "highIntegrity", allowed: "false", set: onlyFalse},
 	{name: "proxy", allowed: "None", set: only("none")},
 	{name: "tunnel", allowed: "nothing (tunnels are not supported)", set: only("")},
-	{name: "serviceName", allowed: "nothing (Sentinel is not supported yet)", set: only("")},
-	{name: "sentinelUser", allowed: "nothing (Sentinel is not supported yet)", set: only("")},
-	{name: "sentinelPassword", allowed: "nothing (Sentinel is not supported yet)", secret: true, set: only("")},
-
 	{name: "allowAdmin", allowed: booleans, set: boolean(nil)},
 	{name: "resolveDns", allowed: booleans, set: boolean(nil)},
 	{name: "tcpKeepAlive", allowed: booleans, set: boolean(nil)},

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,18 +16,21 @@ import (
 const (
 	defaultPort    = 6379
 	defaultTLSPort = 6380
+	sentinelPort   = 26379
 )
 
 // ParseConnectionString reads a connection string of StackExchange.Redis
 //
 //	redis:6379,password=...,ssl=true,channelPrefix=App_,defaultDatabase=1,abortConnect=false
+//	sentinel-0,sentinel-1,sentinel-2,serviceName=mymaster,password=...
 //
-// or a URL, whose query takes the same keys
+// or a URL, whose query takes the same keys, and those by which go-redis names Sentinels and further servers
 //
 //	rediss://user:password@redis:6380/1?channelPrefix=App_
+//	redis://:password@sentinel-0:26379?addr=sentinel-1:26379&master_name=mymaster
 //
 // Every key of StackExchange.Redis is honoured, or accepted where it makes no difference here, or refused. The port is 6379
-// unless given, 6380 with ssl=true (not in a URL). A key that comes twice counts the second time. Errors are one line that
+// unless given, 6380 with ssl=true (not in a URL), 26379 with serviceName. A key that comes twice counts the second time. Errors are one line that
 // names the key, the value and what is allowed; they never show what is or may be a password.
 func ParseConnectionString(value string) (ConnectionString, error) {
 	var parser connectionParser
@@ -50,12 +54,13 @@ type connectionParser struct {
 	result ConnectionString
 	// asyncTimeout takes precedence over syncTimeout wherever it stands.
 	asyncTimeout string
+	isURL        bool
 }
 
 var (
 	errEmpty         = errors.New(`it is empty: write host:port, e.g. "redis:6379,password=..."`)
 	errNoEndpoint    = errors.New("no endpoint: begin with host:port")
-	errManyEndpoints = errors.New("more than one endpoint: Cluster and Sentinel are not supported yet, give one host:port")
+	errManyEndpoints = fmt.Errorf("more than %d endpoints: some of them are enough, the servers name the others", maxSeeds)
 	errCommaInSecret = errors.New("what follows password is not a key known here and is not shown, " +
 		"it may be the rest of a password with a comma: such a password needs the form redis://:PASSWORD@host:port with %2C for the comma")
 	errUnixSocket = errors.New("unix sockets are not supported: give host:port")
@@ -63,6 +68,9 @@ var (
 		"with special characters of user and password percent-encoded")
 	errBadEndpoint       = errors.New("cannot be read: allowed is host:port, or [address]:port for IPv6, with a port from 1 to 65535")
 	errUserNeedsPassword = errors.New("user is set but password is not: Redis logs in with both")
+
+	errSentinelUserNeedsPassword = errors.New("sentinelUser is set but sentinelPassword is not: Sentinels log in with both")
+	errSentinelNeedsService      = errors.New("sentinelPassword is set but serviceName is not: without it there are no Sentinels")
 )
 
 // parseList reads endpoints and key=value pairs between commas.
@@ -83,13 +91,13 @@ func (p *connectionParser) parseList(value string) error {
 			err = p.setEndpoint(item)
 		}
 		var unknown unknownKeyError
-		if err != nil && afterPassword && (!isPair || errors.As(err, &unknown)) {
-			return errCommaInSecret
+		if afterPassword && (!isPair || errors.As(err, &unknown)) {
+			return errCommaInSecret // an endpoint in this place may as well be the rest of a password
 		}
 		if err != nil {
 			return err
 		}
-		afterPassword = strings.EqualFold(name, "password")
+		afterPassword = strings.EqualFold(name, "password") || strings.EqualFold(name, "sentinelPassword")
 	}
 	if empty {
 		return errEmpty
@@ -99,6 +107,7 @@ func (p *connectionParser) parseList(value string) error {
 
 // parseURL passes on no error of the net/url package: they quote the URL, with its password.
 func (p *connectionParser) parseURL(value string) error {
+	value, others := splitHosts(value)
 	parsed, err := url.Parse(value)
 	if err != nil || parsed.Opaque != "" || parsed.Fragment != "" {
 		return errBadURL
@@ -112,17 +121,14 @@ func (p *connectionParser) parseURL(value string) error {
 	}
 	p.result.User = parsed.User.Username()
 	p.result.Password, _ = parsed.User.Password()
-	if strings.Contains(parsed.Host, ",") {
-		return errManyEndpoints
-	}
 	if parsed.Host == "" {
 		parsed.Host = "localhost"
 	}
-	if err := p.setEndpoint(parsed.Host); err != nil {
-		return err
-	}
-	if p.result.Port == 0 {
-		p.result.Port = defaultPort
+	p.isURL = true
+	for _, endpoint := range append([]string{parsed.Host}, others...) {
+		if err := p.setEndpoint(endpoint); err != nil {
+			return err
+		}
 	}
 	// A path that is no number may be the rest of a password with a slash, and is not shown.
 	if database := strings.Trim(parsed.Path, "/"); database != "" && !setDatabase(&p.result, database) {
@@ -137,6 +143,9 @@ func (p *connectionParser) parseQuery(query string) error {
 		return errBadURL
 	}
 	encrypted := p.result.TLS
+	if err := p.takeGoRedis(settings); err != nil {
+		return err
+	}
 	// In the order of the table: the error for a string with two faults is always the same.
 	for _, key := range connectionKeys {
 		for name, values := range settings {
@@ -173,22 +182,35 @@ func (p *connectionParser) set(name, value string) error {
 // settle fills in what depends on several keys.
 func (p *connectionParser) settle() error {
 	c := &p.result
-	if c.Host == "" {
+	if len(c.Endpoints) == 0 {
 		return errNoEndpoint
 	}
-	if c.Port == 0 {
-		c.Port = defaultPort
-		if c.TLS {
-			c.Port = defaultTLSPort
-		}
+	for i := range c.Endpoints {
+		c.Endpoints[i].Port = cmp.Or(c.Endpoints[i].Port, p.standardPort())
 	}
 	if p.asyncTimeout != "" {
 		setTimeout(c, p.asyncTimeout)
 	}
-	if c.User != "" && c.Password == "" {
+	switch {
+	case c.User != "" && c.Password == "":
 		return errUserNeedsPassword
+	case c.SentinelUser != "" && c.SentinelPassword == "":
+		return errSentinelUserNeedsPassword
+	case c.SentinelPassword != "" && c.ServiceName == "":
+		return errSentinelNeedsService
 	}
 	return nil
+}
+
+func (p *connectionParser) standardPort() int {
+	switch {
+	case p.result.ServiceName != "":
+		return sentinelPort
+	case p.result.TLS && !p.isURL:
+		return defaultTLSPort
+	default:
+		return defaultPort
+	}
 }
 
 // unknownKeyError names a key unless it does not look like one: then it may be a piece of a password.
@@ -216,7 +238,7 @@ func knownKeys() string {
 
 // setEndpoint reads host, host:port, [IPv6]:port or a bare IPv6 address.
 func (p *connectionParser) setEndpoint(endpoint string) error {
-	if p.result.Host != "" {
+	if len(p.result.Endpoints) >= maxSeeds {
 		return errManyEndpoints
 	}
 	if strings.HasPrefix(endpoint, "!") || strings.HasPrefix(endpoint, "/") {
@@ -226,8 +248,8 @@ func (p *connectionParser) setEndpoint(endpoint string) error {
 	if !isHost(host) {
 		return fmt.Errorf("the endpoint %w", errBadEndpoint)
 	}
-	p.result.Host = host
 	if !hasPort {
+		p.add(Endpoint{Host: host})
 		return nil
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
@@ -238,8 +260,12 @@ func (p *connectionParser) setEndpoint(endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("the endpoint %w", errBadEndpoint)
 	}
-	p.result.Port = int(number)
+	p.add(Endpoint{Host: host, Port: int(number)})
 	return nil
+}
+
+func (p *connectionParser) add(endpoint Endpoint) {
+	p.result.Endpoints = append(p.result.Endpoints, endpoint)
 }
 
 func splitEndpoint(endpoint string) (host, port string, hasPort bool) {

@@ -14,15 +14,18 @@ import (
 // ConnectionString is what a connection string says; ParseConnectionString makes one. Zero values stand for what the
 // string does not mention. However it is printed, the password does not show.
 type ConnectionString struct {
-	// Host and Port of the one Redis server. Host may be an IPv6 address, without brackets.
-	Host string
-	Port int
+	// Endpoints are one or more: see Servers.Addresses for what they mean.
+	Endpoints []Endpoint
+	// ServiceName is what Sentinels at the endpoints call the primary; empty means that there are none.
+	ServiceName string
+	// SentinelUser and SentinelPassword log in at the Sentinels.
+	SentinelUser, SentinelPassword string
 	// User and Password log in; without a password there is no login.
 	User     string
 	Password string
 	// Database is selected on every connection. Publish/subscribe does not heed it: see ChannelPrefix.
 	Database int
-	// TLS encrypts. TLSHost is the name that the server's certificate must have, Host if empty. TLSMin and TLSMax are
+	// TLS encrypts. TLSHost is the name that the server's certificate must have, that of its endpoint if empty. TLSMin and TLSMax are
 	// versions as crypto/tls numbers them; 0: TLS 1.2 and no upper bound.
 	TLS            bool
 	TLSHost        string
@@ -41,14 +44,30 @@ type ConnectionString struct {
 	Anonymous bool
 }
 
-// Address returns host:port, ready to dial.
-func (c ConnectionString) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+// Endpoint is a host, which may be an IPv6 address without brackets, and its port.
+type Endpoint struct {
+	Host string
+	Port int
+}
+
+// String returns host:port, ready to dial.
+func (e Endpoint) String() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
+
+// Addresses returns host:port of each endpoint.
+func (c ConnectionString) Addresses() []string {
+	addresses := make([]string, len(c.Endpoints))
+	for i, endpoint := range c.Endpoints {
+		addresses[i] = endpoint.String()
+	}
+	return addresses
+}
 
 // Options returns options for New in which what the string says is set.
 func (c ConnectionString) Options() Options {
-	return Options{
+	addresses := c.Addresses()
+	options := Options{
 		Redis: &goredis.Options{
-			Addr:            c.Address(),
+			Addr:            addresses[0],
 			Username:        c.User,
 			Password:        c.Password,
 			DB:              c.Database,
@@ -61,18 +80,22 @@ func (c ConnectionString) Options() Options {
 		PublishTimeout:      c.Timeout,
 		HealthCheckInterval: c.KeepAlive,
 	}
+	if len(addresses) > 1 || c.ServiceName != "" {
+		options.Servers = Servers{
+			Addresses: addresses, ServiceName: c.ServiceName,
+			SentinelUser: c.SentinelUser, SentinelPassword: c.SentinelPassword,
+		}
+	}
+	return options
 }
 
 func (c ConnectionString) tlsConfig() *tls.Config {
 	if !c.TLS {
 		return nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: c.TLSMax, ServerName: c.Host}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: c.TLSMax, ServerName: c.TLSHost}
 	if c.TLSMin > config.MinVersion {
 		config.MinVersion = c.TLSMin
-	}
-	if c.TLSHost != "" {
-		config.ServerName = c.TLSHost
 	}
 	return config
 }
@@ -89,7 +112,7 @@ func (c ConnectionString) String() string {
 			return c.url(settings)
 		}
 	}
-	parts := []string{c.Address()}
+	parts := c.Addresses()
 	for _, setting := range settings {
 		parts = append(parts, setting.key+"="+setting.value)
 	}
@@ -103,8 +126,9 @@ func (c ConnectionString) GoString() string { return "redis.ConnectionString(" +
 func (c ConnectionString) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 func (c ConnectionString) url(settings []setting) string {
-	result := url.URL{Scheme: "redis", Host: c.Address()}
-	query := url.Values{}
+	addresses := c.Addresses()
+	result := url.URL{Scheme: "redis", Host: addresses[0]}
+	query := url.Values{addressParameter: addresses[1:]}
 	for _, setting := range settings {
 		if setting.key == "ssl" {
 			result.Scheme = "rediss"
@@ -132,6 +156,9 @@ func (c ConnectionString) settings() []setting {
 	}
 	add(c.User != "", "user", c.User)
 	add(c.Password != "", "password", hidden)
+	add(c.ServiceName != "", "serviceName", c.ServiceName)
+	add(c.SentinelUser != "", "sentinelUser", c.SentinelUser)
+	add(c.SentinelPassword != "", "sentinelPassword", hidden)
 	add(c.Database != 0, "defaultDatabase", strconv.Itoa(c.Database))
 	add(c.TLS, "ssl", "true")
 	add(c.TLSHost != "", "sslHost", c.TLSHost)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,44 +15,56 @@ import (
 
 func TestConnectionStringsThatAreHonoured(t *testing.T) {
 	tests := map[string]ConnectionString{
-		"redis":            {Host: "redis", Port: 6379},
-		"redis:6390":       {Host: "redis", Port: 6390},
-		" redis:6379 , ,":  {Host: "redis", Port: 6379},
-		"redis,ssl=true":   {Host: "redis", Port: 6380, TLS: true},
-		"redis:1,SSL=True": {Host: "redis", Port: 1, TLS: true},
-		"127.0.0.1:6379":   {Host: "127.0.0.1", Port: 6379},
-		"[::1]:6390":       {Host: "::1", Port: 6390},
-		"[fe80::1%eth0]":   {Host: "fe80::1%eth0", Port: 6379},
-		"::1":              {Host: "::1", Port: 6379},
-		"name=hub,redis":   {Host: "redis", Port: 6379, ClientName: "hub"},
+		"redis":            {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis:6390":       {Endpoints: []Endpoint{{"redis", 6390}}},
+		" redis:6379 , ,":  {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis,ssl=true":   {Endpoints: []Endpoint{{"redis", 6380}}, TLS: true},
+		"redis:1,SSL=True": {Endpoints: []Endpoint{{"redis", 1}}, TLS: true},
+		"127.0.0.1:6379":   {Endpoints: []Endpoint{{"127.0.0.1", 6379}}},
+		"[::1]:6390":       {Endpoints: []Endpoint{{"::1", 6390}}},
+		"[fe80::1%eth0]":   {Endpoints: []Endpoint{{"fe80::1%eth0", 6379}}},
+		"::1":              {Endpoints: []Endpoint{{"::1", 6379}}},
+		"name=hub,redis":   {Endpoints: []Endpoint{{"redis", 6379}}, ClientName: "hub"},
 		"redis:6379,password=a=b==,user=app,channelPrefix=App_,defaultDatabase=1,abortConnect=false,connectTimeout=5000": {
-			Host: "redis", Port: 6379, User: "app", Password: "a=b==", ChannelPrefix: "App_", Database: 1, ConnectTimeout: 5 * time.Second,
+			Endpoints: []Endpoint{{"redis", 6379}}, User: "app", Password: "a=b==", ChannelPrefix: "App_", Database: 1, ConnectTimeout: 5 * time.Second,
 		},
 		"redis,sslHost=redis.example.com,sslProtocols=Tls12|Tls13,ssl=yes": {
-			Host: "redis", Port: 6380, TLS: true, TLSHost: "redis.example.com", TLSMin: tls.VersionTLS12, TLSMax: tls.VersionTLS13,
+			Endpoints: []Endpoint{{"redis", 6380}}, TLS: true, TLSHost: "redis.example.com", TLSMin: tls.VersionTLS12, TLSMax: tls.VersionTLS13,
 		},
-		"redis,syncTimeout=1000":                   {Host: "redis", Port: 6379, Timeout: time.Second},
-		"redis,asyncTimeout=2000,syncTimeout=1000": {Host: "redis", Port: 6379, Timeout: 2 * time.Second},
-		"redis,syncTimeout=1000,asyncTimeout=2000": {Host: "redis", Port: 6379, Timeout: 2 * time.Second},
-		"redis,keepAlive=180":                      {Host: "redis", Port: 6379},
-		"redis,keepAlive=-1":                       {Host: "redis", Port: 6379},
-		"redis,keepAlive=2":                        {Host: "redis", Port: 6379, KeepAlive: 2 * time.Second},
-		"redis,setlib=0":                           {Host: "redis", Port: 6379, Anonymous: true},
-		"redis,channelPrefix=a,channelPrefix=b":    {Host: "redis", Port: 6379, ChannelPrefix: "b"},
-		"redis,proxy=None,tunnel=,protocol=resp3":  {Host: "redis", Port: 6379},
-		"redis,allowAdmin=true,connectRetry=3":     {Host: "redis", Port: 6379},
-		"redis,configChannel=x,tiebreaker=y":       {Host: "redis", Port: 6379},
-		"redis://":                                 {Host: "localhost", Port: 6379},
-		"redis:///2":                               {Host: "localhost", Port: 6379, Database: 2},
-		"redis://redis":                            {Host: "redis", Port: 6379},
-		"rediss://redis":                           {Host: "redis", Port: 6379, TLS: true},
-		"rediss://redis?ssl=true":                  {Host: "redis", Port: 6379, TLS: true},
-		"redis://[::1]:6390/":                      {Host: "::1", Port: 6390},
+		"redis,syncTimeout=1000":                   {Endpoints: []Endpoint{{"redis", 6379}}, Timeout: time.Second},
+		"redis,asyncTimeout=2000,syncTimeout=1000": {Endpoints: []Endpoint{{"redis", 6379}}, Timeout: 2 * time.Second},
+		"redis,syncTimeout=1000,asyncTimeout=2000": {Endpoints: []Endpoint{{"redis", 6379}}, Timeout: 2 * time.Second},
+		"redis,keepAlive=180":                      {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis,keepAlive=-1":                       {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis,keepAlive=2":                        {Endpoints: []Endpoint{{"redis", 6379}}, KeepAlive: 2 * time.Second},
+		"redis,setlib=0":                           {Endpoints: []Endpoint{{"redis", 6379}}, Anonymous: true},
+		"redis,channelPrefix=a,channelPrefix=b":    {Endpoints: []Endpoint{{"redis", 6379}}, ChannelPrefix: "b"},
+		"redis,proxy=None,tunnel=,protocol=resp3":  {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis,allowAdmin=true,connectRetry=3":     {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis,configChannel=x,tiebreaker=y":       {Endpoints: []Endpoint{{"redis", 6379}}},
+		"redis://":                                 {Endpoints: []Endpoint{{"localhost", 6379}}},
+		"redis:///2":                               {Endpoints: []Endpoint{{"localhost", 6379}}, Database: 2},
+		"redis://redis":                            {Endpoints: []Endpoint{{"redis", 6379}}},
+		"rediss://redis":                           {Endpoints: []Endpoint{{"redis", 6379}}, TLS: true},
+		"rediss://redis?ssl=true":                  {Endpoints: []Endpoint{{"redis", 6379}}, TLS: true},
+		"redis://[::1]:6390/":                      {Endpoints: []Endpoint{{"::1", 6390}}},
 		"redis://:a%2Cb%40@redis:1/3?connectTimeout=9": {
-			Host: "redis", Port: 1, Password: "a,b@", Database: 3, ConnectTimeout: 9 * time.Millisecond,
+			Endpoints: []Endpoint{{"redis", 1}}, Password: "a,b@", Database: 3, ConnectTimeout: 9 * time.Millisecond,
+		},
+		"a,b:7000,[::1]:1":         {Endpoints: []Endpoint{{"a", 6379}, {"b", 7000}, {"::1", 1}}},
+		"a,b,ssl=true":             {Endpoints: []Endpoint{{"a", 6380}, {"b", 6380}}, TLS: true},
+		"a,b:1,serviceName=m":      {Endpoints: []Endpoint{{"a", 26379}, {"b", 1}}, ServiceName: "m"},
+		"redis://u:p@a,b:2/1":      {Endpoints: []Endpoint{{"a", 6379}, {"b", 2}}, User: "u", Password: "p", Database: 1},
+		"rediss://a:1?addr=b&db=3": {Endpoints: []Endpoint{{"a", 1}, {"b", 6379}}, TLS: true, Database: 3},
+		"redis://:p@a?master_name=m&addr=b:2&sentinel_username=s&sentinel_password=q&client_name=n&dial_timeout=3": {
+			Endpoints: []Endpoint{{"a", 26379}, {"b", 2}}, Password: "p", ServiceName: "m", SentinelUser: "s", SentinelPassword: "q",
+			ClientName: "n", ConnectTimeout: 3 * time.Second,
+		},
+		"a,serviceName=m,sentinelUser=s,sentinelPassword=q,user=u,password=p": {
+			Endpoints: []Endpoint{{"a", 26379}}, ServiceName: "m", SentinelUser: "s", SentinelPassword: "q", User: "u", Password: "p",
 		},
 		"redis://app:secret@redis?channelPrefix=App_&name=hub": {
-			Host: "redis", Port: 6379, User: "app", Password: "secret", ChannelPrefix: "App_", ClientName: "hub",
+			Endpoints: []Endpoint{{"redis", 6379}}, User: "app", Password: "secret", ChannelPrefix: "App_", ClientName: "hub",
 		},
 	}
 	for text, want := range tests {
@@ -72,8 +85,14 @@ func TestConnectionStringsThatAreRefused(t *testing.T) {
 		"":                                      "empty",
 		" , ":                                   "empty",
 		"password=secret":                       "no endpoint",
-		"a:1,b:2":                               "more than one endpoint",
-		"redis://a:1,b:2":                       "", // what net/url makes of it differs between versions of Go
+		strings.Repeat("a,", 65):                "more than 64 endpoints",
+		"redis://a:1,b:2,c:x":                   "allowed is host:port",
+		"redis://a?addr=b:x":                    "allowed is host:port",
+		"redis://a?pool_size=3":                 "pool_size is a setting of go-redis that is not used here",
+		"redis://a?skip_verify=true":            "skip_verify is",
+		"redis://a?dial_timeout=soon":           `dial_timeout="soon": allowed is a duration`,
+		"redis,sentinelPassword=x":              "serviceName is not",
+		"redis,serviceName=m,sentinelUser=x":    "sentinelPassword is not",
 		"redis:99999":                           `endpoint "redis:99999" cannot be read: allowed is host:port`,
 		"redis:0":                               "a port from 1 to 65535",
 		"redis:":                                "allowed is host:port",
@@ -98,7 +117,6 @@ func TestConnectionStringsThatAreRefused(t *testing.T) {
 		"redis,name=my app":                     "name=",
 		"redis,proxy=twemproxy":                 "proxy=",
 		"redis,tunnel=http:proxy:80":            "tunnel=",
-		"redis,serviceName=mymaster":            "Sentinel is not supported yet",
 		"redis,highIntegrity=true":              "highIntegrity=",
 		"redis,checkCertificateRevocation=true": "checkCertificateRevocation=",
 		"redis,protocol=resp4":                  "protocol=",
@@ -138,6 +156,9 @@ func TestPasswordsNeverShowInErrors(t *testing.T) {
 		"redis,sentinelPassword=s3cret",
 		"user:s3cret@redis:6379",
 		"redis:s3cret",
+		"redis://a,b:s3cret@c,d:x",
+		"redis://a:s3cret@b,c:9999999",
+		"redis://a?sentinel_password=s3cret",
 		"s3cret@redis",
 		"redis://:s3cret@redis:port",
 		"redis://:s3cret@redis:1:2",
@@ -210,7 +231,15 @@ func TestConnectionStringBecomesOptions(t *testing.T) {
 	if options.ChannelPrefix != "x" || options.PublishTimeout != 8*time.Millisecond || options.HealthCheckInterval != time.Second {
 		t.Errorf("%+v", options)
 	}
-	if plain := (ConnectionString{Host: "::1", Port: 1}).Options(); plain.Redis.TLSConfig != nil || plain.Redis.Addr != "[::1]:1" {
+	several, err := ParseConnectionString("a,b:1,serviceName=m,sentinelUser=s,sentinelPassword=q,ssl=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Servers{Addresses: []string{"a:26379", "b:1"}, ServiceName: "m", SentinelUser: "s", SentinelPassword: "q"}
+	if got := several.Options(); !reflect.DeepEqual(got.Servers, want) || got.Redis.TLSConfig.ServerName != "" {
+		t.Errorf("%+v", got.Servers)
+	}
+	if plain := (ConnectionString{Endpoints: []Endpoint{{"::1", 1}}}).Options(); plain.Redis.TLSConfig != nil || plain.Redis.Addr != "[::1]:1" {
 		t.Errorf("%+v", plain.Redis)
 	}
 }
@@ -220,7 +249,7 @@ func TestConnectionStringBecomesOptions(t *testing.T) {
 func FuzzParseConnectionString(f *testing.F) {
 	for _, seed := range []string{
 		"redis:6379,password=a,ssl=true,channelPrefix=App_,defaultDatabase=1,abortConnect=false",
-		"rediss://u:p%2C@[::1]:1/2?name=x&keepAlive=2", "::1,sslProtocols=tls12", "a,asyncTimeout=2,syncTimeout=1,setlib=no", "redis:///",
+		"rediss://u:p%2C@[::1]:1/2?name=x&keepAlive=2", "::1,sslProtocols=tls12", "a,b:1,serviceName=m,sentinelPassword=p", "redis://a,b:1?addr=c&master_name=%20m", "a,asyncTimeout=2,syncTimeout=1,setlib=no", "redis:///",
 	} {
 		f.Add(seed)
 	}
@@ -232,8 +261,10 @@ func FuzzParseConnectionString(f *testing.F) {
 			}
 			return
 		}
-		if c.Host == "" || c.Port < 1 || c.Port > 65535 {
-			t.Errorf("endpoint %q", c.Address())
+		for _, endpoint := range c.Endpoints {
+			if endpoint.Host == "" || endpoint.Port < 1 || endpoint.Port > 65535 {
+				t.Errorf("endpoint %q", endpoint)
+			}
 		}
 		printed := c.String()
 		again, err := ParseConnectionString(printed)
@@ -242,6 +273,9 @@ func FuzzParseConnectionString(f *testing.F) {
 		}
 		if c.Password != "" {
 			c.Password = hidden
+		}
+		if c.SentinelPassword != "" {
+			c.SentinelPassword = hidden
 		}
 		if difference := cmp.Diff(c, again); difference != "" {
 			t.Errorf("%q printed as %q: %s", text, printed, difference)
