@@ -145,7 +145,7 @@ func mistakes() []mistake {
 		ofEnviron("REDIS_CONNECTION=redis:6379,password=a,hunter2"),
 		ofEnviron("RedisConnection=redis:notaport"),
 		ofEnviron("RedisConnection=redis:6379,ssl=perhaps"),
-		ofEnviron("RedisConnection=a:1,b:2,serviceName=mymaster"),
+		ofEnviron("RedisConnection=a:1,b:2,proxy=twemproxy"),
 		ofArgs("--redis-connection=http://redis:6379"),
 		ofArgs("--redis-connection=redis://:hunter2@redis:port"),
 		ofArgs("--cluster-key=hunter2"),
@@ -236,11 +236,11 @@ func TestMistakesStopTheStartWithOneLine(t *testing.T) {
 
 func TestMistakesInConnectionStringsAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"redis:6379,pasword=hunter2":   "pasword",
-		"redis:6379,ssl=perhaps":       "perhaps",
-		"http://redis:6379":            "redis://",
-		"password=hunter2":             "host:port",
-		"a:1,b:2,serviceName=mymaster": "endpoint",
+		"redis:6379,pasword=hunter2": "pasword",
+		"redis:6379,ssl=perhaps":     "perhaps",
+		"http://redis:6379":          "redis://",
+		"password=hunter2":           "host:port",
+		"a:1,b:2,proxy=twemproxy":    "proxy",
 	} {
 		_, _, err := load(nil, []string{"REDIS_CONNECTION=" + text}, "")
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secret) {
