@@ -20,6 +20,9 @@ type carrier interface {
 
 // newCarrier returns the carrier of the mode that options ask for.
 func newCarrier(connector connector, options Options, table *subscriptions, status *status) carrier {
+	if options.Mode == ModeStreams {
+		return newStreams(connector, options, table, status)
+	}
 	return newLink(connector, slotOf(options.ChannelPrefix), options, table, status)
 }
 

@@ -1,6 +1,10 @@
 package redis
 
-import "github.com/chatcluster/chatcluster/server/signalr/backplane"
+import (
+	"strings"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+)
 
 // channels names the Redis channels of one hub on one server as Microsoft.AspNetCore.SignalR.StackExchangeRedis
 // does: plain concatenation, case-sensitive, whatever characters a group or user has. prefix comes before every
@@ -39,6 +43,11 @@ func (c channels) results() string { return c.prefix + c.returnAddress() }
 // returnAddress is the name of the results channel as it travels in payloads: whoever answers puts its own prefix
 // before it.
 func (c channels) returnAddress() string { return c.hub + ":internal:return:" + c.server }
+
+// serverOf returns the server that a return address belongs to.
+func (c channels) serverOf(address string) (server string, known bool) {
+	return strings.CutPrefix(address, c.hub+":internal:return:")
+}
 
 // returnTo returns the channel of an address that came in a payload.
 func (c channels) returnTo(address string) string { return c.prefix + address }

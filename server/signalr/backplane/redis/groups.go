@@ -65,11 +65,7 @@ var errTooManyCommands = errors.New("too many group commands are under way")
 func (h *hub) carryOut(command groupCommand) {
 	ctx, cancel := context.WithTimeout(h.closing, h.plane.options.AcknowledgeTimeout)
 	defer cancel()
-	act := h.receiver.AddToGroup
-	if command.action == groupRemove {
-		act = h.receiver.RemoveFromGroup
-	}
-	local, err := act(ctx, command.connectionID, command.group)
+	local, err := h.act(ctx, command)
 	if local && err == nil {
 		channel := h.channels.acknowledgements(command.server)
 		_, err = h.publish(ctx, channel, encodeAcknowledgement(command.id))
@@ -79,6 +75,17 @@ func (h *hub) carryOut(command groupCommand) {
 	}
 	if count, due := h.failedCommands.add(time.Now()); due {
 		h.logger.Warn("could not carry out another server's group command", "error", err, "failed", count)
+	}
+}
+
+func (h *hub) act(ctx context.Context, command groupCommand) (local bool, err error) {
+	switch command.action {
+	case groupAdd:
+		return h.receiver.AddToGroup(ctx, command.connectionID, command.group)
+	case groupRemove:
+		return h.receiver.RemoveFromGroup(ctx, command.connectionID, command.group)
+	default:
+		return true, nil
 	}
 }
 

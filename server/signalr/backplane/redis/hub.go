@@ -58,10 +58,16 @@ func (h *hub) handlerOf(target backplane.Target) handler {
 
 // receiveInvocation and the other functions that receive are called by the subscriber, one at a time.
 func (h *hub) receiveInvocation(target backplane.Target, payload []byte) {
-	message, err := decodeInvocation(payload)
+	message, extra, err := decodeInvocation(payload)
 	if err != nil {
 		h.dropped(err, len(payload))
 		return
+	}
+	if extra.sent > 0 {
+		h.plane.options.Observer.Transit(time.Since(time.UnixMicro(extra.sent)))
+	}
+	if extra.question != 0 && target.Scope == backplane.ScopeConnection {
+		h.answerQuestion(message.ReturnTo, extra.question)
 	}
 	h.whileOpen(func() { h.receiver.Deliver(target, message) })
 }
@@ -84,12 +90,12 @@ func (h *hub) dropped(err error, size int) {
 
 // Publish implements backplane.Hub.
 func (h *hub) Publish(ctx context.Context, target backplane.Target, message backplane.Message) error {
-	receivers, err := h.publish(ctx, h.channels.target(target), encodeInvocation(message))
-	if err != nil {
-		return fmt.Errorf("publish a message: %w", err)
+	if message.InvocationID != "" && target.Scope == backplane.ScopeConnection {
+		return h.ask(ctx, target, message)
 	}
-	if message.InvocationID != "" && target.Scope == backplane.ScopeConnection && receivers < 1 {
-		return fmt.Errorf("connection %q: %w", target.Name, backplane.ErrConnectionNotFound)
+	payload := encodeInvocation(message, extension{sent: time.Now().UnixMicro()})
+	if _, err := h.publish(ctx, h.channels.target(target), payload); err != nil {
+		return fmt.Errorf("publish a message: %w", err)
 	}
 	return nil
 }

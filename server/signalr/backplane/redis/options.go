@@ -21,10 +21,25 @@ type Options struct {
 	// ChannelPrefix comes before every channel name, without a separator, like StackExchange.Redis's ChannelPrefix.
 	// Servers with different prefixes do not hear each other. Default: none.
 	ChannelPrefix string
+	// Mode is how messages go through Redis. Default ModePubSub.
+	Mode Mode
+	// LocalFallback is for a server that is alone: while Redis is away, messages are delivered to its own clients without
+	// it. Not with ModeStreams.
+	LocalFallback bool
+	// StreamLength is about how many messages a hub's stream keeps, StreamAge for how long; for ModeStreams. A server that
+	// is away for longer misses messages, and says so. Defaults 100,000 and 10 minutes.
+	StreamLength int64
+	StreamAge    time.Duration
+	// StreamSafety says when a message that Redis has accepted need not be kept any more. Default SafetyAuto.
+	StreamSafety Safety
+	// WaitTimeout bounds how long a call waits in ModeStreams until Redis has taken its message; while Redis is away it
+	// waits for its return. Default 15 s.
+	WaitTimeout time.Duration
 	// Logger gets a line when the connection to Redis is made or lost, and a rare one about payloads that cannot be
 	// read. Default: nothing is logged.
 	Logger *slog.Logger
-	// PublishTimeout bounds how long a call waits until Redis has taken its message. Default 5 s.
+	// PublishTimeout bounds how long a call waits until Redis has taken its message. Default 5 s. In ModeStreams it bounds
+	// one exchange with Redis.
 	PublishTimeout time.Duration
 	// SubscribeTimeout bounds how long Subscribe waits for Redis to confirm; while Redis is away it waits for its
 	// return. Default 10 s.
@@ -51,6 +66,15 @@ type Observer struct {
 	// StateChanged is called with each new state, in order. A State with Connected set and a Generation greater than
 	// 1 is a reconnection: what others published in between was missed.
 	StateChanged func(State)
+	// Transit: a message of another server of this kind, or of this one, came so long after it was published. It compares
+	// the clocks of two machines and may be negative.
+	Transit func(time.Duration)
+	// Lagging is called in ModeStreams with the number of messages that are still to be read, whenever a reader catches up.
+	Lagging func(messages uint64)
+	// Missed: so many messages were gone from a stream before they were read.
+	Missed func(messages uint64)
+	// Repeated: a message came a second time and was dropped.
+	Repeated func()
 	// SubscriptionsChanged is called with the number of channels that are subscribed or about to be.
 	SubscriptionsChanged func(channels int)
 }
@@ -87,6 +111,15 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Mode == "" {
+		o.Mode = ModePubSub
+	}
+	if o.StreamSafety == "" {
+		o.StreamSafety = SafetyAuto
+	}
+	o.StreamLength = positiveOr(o.StreamLength, 100_000)
+	o.StreamAge = positiveOr(o.StreamAge, 10*time.Minute)
+	o.WaitTimeout = positiveOr(o.WaitTimeout, 15*time.Second)
 	o.PublishTimeout = positiveOr(o.PublishTimeout, 5*time.Second)
 	o.SubscribeTimeout = positiveOr(o.SubscribeTimeout, 10*time.Second)
 	o.AcknowledgeTimeout = positiveOr(o.AcknowledgeTimeout, 30*time.Second)
@@ -95,7 +128,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func positiveOr(value, fallback time.Duration) time.Duration {
+func positiveOr[T ~int64](value, fallback T) T {
 	if value > 0 {
 		return value
 	}
@@ -114,6 +147,18 @@ func (o Observer) withDefaults() Observer {
 	}
 	if o.StateChanged == nil {
 		o.StateChanged = func(State) {}
+	}
+	if o.Transit == nil {
+		o.Transit = func(time.Duration) {}
+	}
+	if o.Lagging == nil {
+		o.Lagging = func(uint64) {}
+	}
+	if o.Missed == nil {
+		o.Missed = func(uint64) {}
+	}
+	if o.Repeated == nil {
+		o.Repeated = func() {}
 	}
 	if o.SubscriptionsChanged == nil {
 		o.SubscriptionsChanged = func(int) {}

@@ -12,6 +12,8 @@ import (
 
 // The actions of a group command.
 const (
+	// groupNone never travels: it only answers.
+	groupNone   = 0
 	groupAdd    = 1
 	groupRemove = 2
 )
@@ -35,16 +37,32 @@ type completion struct {
 // The most bytes that MessagePack puts before a value: a type byte and a length of 32 bits.
 const maxHeader = 5
 
+// maxExtension is the most that an extension takes: a header, a time and a number.
+const maxExtension = 1 + 9 + 5
+
+// extension is what servers of this kind add to an invocation, as its last element; the reference skips it. The zero
+// value is not written. On the wire: [sent, question], in microseconds since 1970.
+type extension struct {
+	// sent is the time of publishing by the clock of the sender, in microseconds since 1970.
+	sent int64
+	// question, unless 0, is the id by which the server that has the connection says so to the one that asks for a
+	// client's result.
+	question int32
+}
+
 // encodeInvocation returns [[excluded...], {protocol: frame...}], with the invocation id and the return address as
-// two more elements when the client's result is wanted.
-func encodeInvocation(message backplane.Message) []byte {
+// two more elements when the client's result is wanted, and the extension behind them.
+func encodeInvocation(message backplane.Message, extra extension) []byte {
 	payload := make([]byte, 0, invocationBound(message))
 	wantsResult := message.InvocationID != ""
+	items := uint32(2)
 	if wantsResult {
-		payload = msgp.AppendArrayHeader(payload, 4)
-	} else {
-		payload = msgp.AppendArrayHeader(payload, 2)
+		items += 2
 	}
+	if extra != (extension{}) {
+		items++
+	}
+	payload = msgp.AppendArrayHeader(payload, items)
 	payload = msgp.AppendArrayHeader(payload, uint32(len(message.Excluded)))
 	for _, connectionID := range message.Excluded {
 		payload = msgp.AppendString(payload, connectionID)
@@ -58,12 +76,17 @@ func encodeInvocation(message backplane.Message) []byte {
 		payload = msgp.AppendString(payload, message.InvocationID)
 		payload = msgp.AppendString(payload, message.ReturnTo)
 	}
+	if extra != (extension{}) {
+		payload = msgp.AppendArrayHeader(payload, 2)
+		payload = msgp.AppendInt64(payload, extra.sent)
+		payload = appendInt(payload, extra.question)
+	}
 	return payload
 }
 
 // invocationBound returns a size in which the payload of message fits, so that encoding allocates once.
 func invocationBound(message backplane.Message) int {
-	size := 3*maxHeader + 2*maxHeader + len(message.InvocationID) + len(message.ReturnTo)
+	size := 3*maxHeader + 2*maxHeader + maxExtension + len(message.InvocationID) + len(message.ReturnTo)
 	for _, connectionID := range message.Excluded {
 		size += maxHeader + len(connectionID)
 	}

@@ -20,29 +20,46 @@ var (
 )
 
 // decodeInvocation reads what encodeInvocation writes. The frames alias payload.
-func decodeInvocation(payload []byte) (backplane.Message, error) {
-	var message backplane.Message
+func decodeInvocation(payload []byte) (message backplane.Message, extra extension, err error) {
 	items, rest, err := readArray(payload, 2)
 	if err != nil {
-		return message, fmt.Errorf("read an invocation: %w", err)
+		return message, extra, fmt.Errorf("read an invocation: %w", err)
 	}
 	if message.Excluded, rest, err = readStrings(rest); err != nil {
-		return message, fmt.Errorf("read an invocation's excluded connections: %w", err)
+		return message, extra, fmt.Errorf("read an invocation's excluded connections: %w", err)
 	}
 	if message.Encodings, rest, err = readEncodings(rest); err != nil {
-		return message, fmt.Errorf("read an invocation's encodings: %w", err)
+		return message, extra, fmt.Errorf("read an invocation's encodings: %w", err)
 	}
 	// The reference takes the two last elements only together; a third alone is somebody's extension.
-	if items < 4 {
-		return message, nil
+	if items >= 4 {
+		if message.InvocationID, rest, err = readString(rest); err != nil {
+			return message, extra, fmt.Errorf("read an invocation's id: %w", err)
+		}
+		if message.ReturnTo, rest, err = readString(rest); err != nil {
+			return message, extra, fmt.Errorf("read an invocation's return channel: %w", err)
+		}
 	}
-	if message.InvocationID, rest, err = readString(rest); err != nil {
-		return message, fmt.Errorf("read an invocation's id: %w", err)
+	if items == 3 || items == 5 {
+		extra = readExtension(rest)
 	}
-	if message.ReturnTo, _, err = readString(rest); err != nil {
-		return message, fmt.Errorf("read an invocation's return channel: %w", err)
+	return message, extra, nil
+}
+
+// readExtension takes what somebody else has added for no extension.
+func readExtension(payload []byte) extension {
+	var extra extension
+	items, rest, err := msgp.ReadArrayHeaderBytes(payload)
+	if err != nil || items < 2 {
+		return extension{}
 	}
-	return message, nil
+	if extra.sent, rest, err = msgp.ReadInt64Bytes(rest); err != nil {
+		return extension{}
+	}
+	if extra.question, _, err = msgp.ReadInt32Bytes(rest); err != nil {
+		return extension{}
+	}
+	return extra
 }
 
 func decodeGroupCommand(payload []byte) (groupCommand, error) {

@@ -46,14 +46,14 @@ func TestInvocationMatchesReferenceBytes(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			payload := encodeInvocation(test.message)
+			payload := encodeInvocation(test.message, extension{})
 			if !bytes.Equal(payload, unhex(t, test.payload)) {
 				t.Errorf("encoded as % X, want %s", payload, test.payload)
 			}
 			if cap(payload) > invocationBound(test.message) {
 				t.Errorf("allocated twice: bound %d, capacity %d", invocationBound(test.message), cap(payload))
 			}
-			decoded, err := decodeInvocation(unhex(t, test.payload))
+			decoded, _, err := decodeInvocation(unhex(t, test.payload))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,7 @@ func TestDecodersAcceptOtherWriters(t *testing.T) {
 		"a frame as str, before bin came": "92 90 81 A2 70 31 A1 2A",
 	}
 	for name, text := range accepted {
-		if message, err := decodeInvocation(unhex(t, text)); err != nil || len(message.Encodings) != 1 ||
+		if message, _, err := decodeInvocation(unhex(t, text)); err != nil || len(message.Encodings) != 1 ||
 			string(message.Encodings[0].Frame) != "*" {
 			t.Errorf("%s: %+v, %v", name, message, err)
 		}
@@ -147,7 +147,7 @@ func TestDecodersRefuseMalformedPayloads(t *testing.T) {
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
-			if message, err := decodeInvocation(unhex(t, text)); err == nil {
+			if message, _, err := decodeInvocation(unhex(t, text)); err == nil {
 				t.Errorf("decoded as %+v", message)
 			}
 		})
@@ -178,7 +178,7 @@ func TestStatedLengthsDoNotAllocate(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range 100 {
-			_, _ = decodeInvocation(payload)
+			_, _, _ = decodeInvocation(payload)
 		}
 		runtime.ReadMemStats(&after)
 		if perCall := (after.TotalAlloc - before.TotalAlloc) / 100; perCall > 4096 {
@@ -188,11 +188,11 @@ func TestStatedLengthsDoNotAllocate(t *testing.T) {
 }
 
 func TestErrorsOfPayloadsHoldNoContents(t *testing.T) {
-	_, err := decodeInvocation(append(unhex(t, "92 91 A6"), "secret"...))
+	_, _, err := decodeInvocation(append(unhex(t, "92 91 A6"), "secret"...))
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := decodeInvocation(unhex(t, "92 DD FF FF FF FF")); !errors.Is(err, errLengthTooLong) {
+	if _, _, err := decodeInvocation(unhex(t, "92 DD FF FF FF FF")); !errors.Is(err, errLengthTooLong) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -209,8 +209,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add(payload)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		if message, err := decodeInvocation(payload); err == nil {
-			again, err := decodeInvocation(encodeInvocation(message))
+		if message, extra, err := decodeInvocation(payload); err == nil {
+			again, _, err := decodeInvocation(encodeInvocation(message, extra))
 			if message.InvocationID == "" {
 				message.ReturnTo = ""
 			}

@@ -14,8 +14,14 @@ type State struct {
 	// EverConnected: Connected has been true at least once.
 	EverConnected bool
 	// Generation counts how often all subscriptions came to be in place, from 1 on. Messages that were published between
-	// two generations were missed.
+	// two generations were missed, except in ModeStreams.
 	Generation uint64
+	// Missed counts, in ModeStreams, messages of others that were gone from the stream before this process had read them:
+	// trimmed, or lost by Redis when their publisher had given them up.
+	Missed uint64
+	// Forgotten counts, in ModeStreams, messages of this process that it could not keep until they were safe in Redis.
+	// They may have arrived nevertheless.
+	Forgotten uint64
 	// LastError says why the connection is missing, or why it was last lost; nil if nothing ever went wrong.
 	LastError error
 }
@@ -162,4 +168,18 @@ func (s *status) reason() string {
 		return err.Error()
 	}
 	return "not connected yet"
+}
+
+// missed counts messages that were gone before they were read.
+func (s *status) missed(messages uint64) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.state.Missed += messages
+}
+
+// forgot counts messages that could not be kept until they were safe.
+func (s *status) forgot(messages uint64) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.state.Forgotten += messages
 }

@@ -1,0 +1,415 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/stream"
+)
+
+// streamReader reads the streams of all hubs of one process over one connection. A channel is subscribed as soon as its
+// stream has a place from which it is read: Redis knows nothing of channels here, so joining takes no round trip and goes
+// on while Redis is away.
+type streamReader struct {
+	connector connector
+	keys      streamKeys
+	table     *subscriptions
+	leg       *leg
+	logger    *slog.Logger
+	observer  Observer
+	// block is how long Redis may wait for something to send.
+	block time.Duration
+	// history is that of the Redis that was read last. Only the goroutine of run touches it.
+	history string
+	// changed tells the reader that there are streams to begin with.
+	changed chan struct{}
+	// malformed and missing limit log lines.
+	malformed, missing logLimit
+
+	// mutex guards what follows.
+	mutex   sync.Mutex
+	streams map[string]*readStream
+	// interrupt ends the connection so that a new stream is read at once; nil while there is none.
+	interrupt func()
+	// interrupted: the connection ended for that reason.
+	interrupted bool
+}
+
+// readStream is one stream that is read.
+type readStream struct {
+	key string
+	// cursor belongs to the reader's goroutine once it is set; nil until a place was found. Setting it takes the mutex.
+	cursor *stream.Cursor
+	// channels are subscribed, waiting those of them that are not confirmed yet; the reader's mutex guards both.
+	channels int
+	waiting  []string
+}
+
+func newStreamReader(connector connector, keys streamKeys, options Options, table *subscriptions, status *status) *streamReader {
+	return &streamReader{
+		connector: connector, keys: keys, table: table, leg: status.leg(subscribing), logger: options.Logger,
+		observer: options.Observer, block: options.HealthCheckInterval,
+		changed: make(chan struct{}, 1), streams: make(map[string]*readStream),
+	}
+}
+
+const (
+	// readCount is how many entries are read at once.
+	readCount = 500
+	// tailCount bounds how many entries are looked through for the numbers that publishers have come to.
+	tailCount = 10_000
+)
+
+// run keeps a connection until ctx ends.
+func (r *streamReader) run(ctx context.Context) {
+	var subscribing sync.WaitGroup
+	subscribing.Go(func() { r.subscribe(ctx) })
+	defer subscribing.Wait()
+	var retry retry
+	for ctx.Err() == nil {
+		var found facts
+		opened, err := r.connector.openAndLogIn(ctx, r.keys.slot(), func(ctx context.Context, s *session) (err error) {
+			found, err = learn(ctx, s.client)
+			return err
+		})
+		if err == nil {
+			retry.connected()
+			err = r.serve(ctx, opened, found)
+		}
+		if ctx.Err() == nil && !r.wasInterrupted() {
+			r.leg.fall(err)
+			retry.wait(ctx)
+		}
+	}
+}
+
+// subscribe answers the table in place of Redis.
+func (r *streamReader) subscribe(ctx context.Context) {
+	for {
+		subscribe, unsubscribe := r.table.changes()
+		for _, channel := range unsubscribe {
+			r.leaveStream(channel)
+		}
+		for _, channel := range subscribe {
+			r.joinStream(channel)
+		}
+		select {
+		case <-r.table.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *streamReader) joinStream(channel string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	key := r.keys.of(channel)
+	found := r.streams[key]
+	if found == nil {
+		found = &readStream{key: key}
+		r.streams[key] = found
+		signal(r.changed)
+		if r.interrupt != nil {
+			r.interrupted = true
+			r.interrupt()
+		}
+	}
+	found.channels++
+	if found.cursor != nil {
+		r.table.confirm(channel)
+		return
+	}
+	found.waiting = append(found.waiting, channel)
+}
+
+func (r *streamReader) leaveStream(channel string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.table.confirm(channel)
+	key := r.keys.of(channel)
+	found := r.streams[key]
+	if found == nil {
+		return
+	}
+	if found.channels--; found.channels == 0 {
+		delete(r.streams, key)
+	}
+}
+
+func (r *streamReader) setInterrupt(interrupt func()) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.interrupt = interrupt
+}
+
+func (r *streamReader) wasInterrupted() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	was := r.interrupted
+	r.interrupted = false
+	return was
+}
+
+// list returns the streams to read, in the same order each time.
+func (r *streamReader) list() []*readStream {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	result := make([]*readStream, 0, len(r.streams))
+	for _, found := range r.streams {
+		result = append(result, found)
+	}
+	slices.SortFunc(result, func(a, b *readStream) int {
+		if a.key < b.key {
+			return -1
+		}
+		return 1
+	})
+	return result
+}
+
+// serve reads over one connection until it breaks or ctx ends.
+func (r *streamReader) serve(ctx context.Context, opened *session, found facts) error {
+	defer opened.close()
+	stop := context.AfterFunc(ctx, opened.abort)
+	defer stop()
+	if found.history == "" || found.history != r.history {
+		if err := r.rewind(ctx, opened.client); err != nil {
+			return err
+		}
+		r.history = found.history
+	}
+	r.setInterrupt(opened.abort)
+	defer r.setInterrupt(nil)
+	if err := r.catchUp(ctx, opened.client); err != nil {
+		return err
+	}
+	r.leg.rise()
+	for {
+		sent := time.Now()
+		behind, err := r.follow(ctx, opened.client)
+		if err != nil {
+			return err
+		}
+		// Who did not read for a while, or cannot keep up, may miss what is trimmed meanwhile.
+		if behind || time.Since(sent) > r.block+time.Second {
+			if err := r.catchUp(ctx, opened.client); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// rewind makes all cursors ready for another Redis than before.
+func (r *streamReader) rewind(ctx context.Context, client *goredis.Client) error {
+	for _, found := range r.list() {
+		if found.cursor == nil {
+			continue
+		}
+		info, err := infoOf(client.XInfoStream(ctx, found.key))
+		if err != nil {
+			return err
+		}
+		r.missed(found.key, found.cursor.NewHistory(info))
+	}
+	return nil
+}
+
+// infoOf takes a stream that does not exist for an empty one.
+func infoOf(reply *goredis.XInfoStreamCmd) (stream.Info, error) {
+	result, err := reply.Result()
+	if goredis.HasErrorPrefix(err, "ERR no such key") {
+		return stream.Info{}, nil
+	}
+	if err != nil {
+		return stream.Info{}, fmt.Errorf("look at the stream: %w", err)
+	}
+	last, err := stream.ParseID(result.LastGeneratedID)
+	if err != nil {
+		return stream.Info{}, fmt.Errorf("look at the stream: %w", err)
+	}
+	return stream.Info{LastGenerated: last, Added: uint64(result.EntriesAdded), Length: uint64(result.Length)}, nil
+}
+
+// begin finds the place of a new stream: its end.
+func (r *streamReader) begin(ctx context.Context, client *goredis.Client, begun *readStream) error {
+	transaction := client.TxPipeline()
+	look, read := transaction.XInfoStream(ctx, begun.key), transaction.XRevRangeN(ctx, begun.key, "+", "-", tailCount)
+	if _, err := transaction.Exec(ctx); err != nil && !isRefusal(err) {
+		return fmt.Errorf("begin with the stream: %w", err)
+	}
+	info, err := infoOf(look)
+	if err != nil {
+		return err
+	}
+	messages, err := read.Result()
+	if err != nil {
+		return fmt.Errorf("read the end of the stream: %w", err)
+	}
+	var tail []stream.Seen
+	for _, message := range slices.Backward(messages) {
+		id, err := stream.ParseID(message.ID)
+		if entry, ok := parseEntry(message.Values); ok && err == nil {
+			tail = append(tail, stream.Seen{ID: id, Origin: entry.origin})
+		}
+	}
+	whole := len(messages) < tailCount || len(tail) > 0 && tail[0].ID.Before(info.LastGenerated.Earlier(stream.Rewind))
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	begun.cursor = stream.NewCursor(info, tail, whole)
+	for _, channel := range begun.waiting {
+		r.table.confirm(channel)
+	}
+	begun.waiting = nil
+	return nil
+}
+
+// catchUp reads to the end, and at each step looks for what was trimmed before it was read.
+func (r *streamReader) catchUp(ctx context.Context, client *goredis.Client) error {
+	for _, found := range r.list() {
+		if found.cursor == nil {
+			if err := r.begin(ctx, client, found); err != nil {
+				return err
+			}
+		}
+		for atEnd := false; !atEnd; {
+			var err error
+			if atEnd, err = r.step(ctx, client, found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// step reads once from one stream. Redis executes both commands at the same moment.
+func (r *streamReader) step(ctx context.Context, client *goredis.Client, from *readStream) (atEnd bool, err error) {
+	cursor := from.cursor
+	transaction := client.TxPipeline()
+	look := transaction.XInfoStream(ctx, from.key)
+	read := transaction.XRead(ctx, &goredis.XReadArgs{Streams: []string{from.key, cursor.Position().String()}, Count: readCount, Block: -1})
+	if _, err := transaction.Exec(ctx); err != nil && !isRefusal(err) {
+		return false, fmt.Errorf("read the stream: %w", err)
+	}
+	info, err := infoOf(look)
+	if err != nil {
+		return false, err
+	}
+	if info.LastGenerated.Before(cursor.Position()) { // the stream was deleted and began anew
+		r.missed(from.key, cursor.NewHistory(info))
+		return info == stream.Info{}, nil
+	}
+	result, err := read.Result()
+	if err != nil && !errors.Is(err, goredis.Nil) {
+		return false, fmt.Errorf("read the stream: %w", err)
+	}
+	r.missed(from.key, cursor.Look(info))
+	count := 0
+	for _, part := range result {
+		count += len(part.Messages)
+		r.take(from, part.Messages)
+	}
+	r.observer.Lagging(cursor.Lag(info))
+	if count < readCount {
+		cursor.AtEnd(info)
+	}
+	return count < readCount, nil
+}
+
+// follow waits for entries of any stream. It tells whether there may be more than it has read.
+func (r *streamReader) follow(ctx context.Context, client *goredis.Client) (behind bool, err error) {
+	all := r.list()
+	if len(all) == 0 {
+		return true, r.awaitStreams(ctx, client)
+	}
+	names, places := make([]string, 0, len(all)), make([]string, 0, len(all))
+	byName := make(map[string]*readStream, len(all))
+	for _, found := range all {
+		if found.cursor == nil {
+			return true, nil
+		}
+		byName[found.key] = found
+		names, places = append(names, found.key), append(places, found.cursor.Position().String())
+	}
+	// Redis answers within the block; whoever does not is gone.
+	limited, cancel := context.WithTimeout(ctx, 2*r.block+r.block/4)
+	defer cancel()
+	result, err := client.XRead(limited, &goredis.XReadArgs{Streams: append(names, places...), Count: readCount, Block: r.block}).Result()
+	if err != nil && !errors.Is(err, goredis.Nil) {
+		return false, fmt.Errorf("read the streams: %w", err)
+	}
+	for _, part := range result {
+		behind = behind || len(part.Messages) == readCount
+		r.take(byName[part.Stream], part.Messages)
+	}
+	return behind, nil
+}
+
+// awaitStreams keeps the connection of a process that has no hubs.
+func (r *streamReader) awaitStreams(ctx context.Context, client *goredis.Client) error {
+	ticker := time.NewTicker(r.block)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-r.changed:
+			return nil
+		case <-ticker.C:
+			if err := client.Ping(ctx).Err(); err != nil {
+				return fmt.Errorf("ping: %w", err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// take delivers what was not taken before.
+func (r *streamReader) take(from *readStream, messages []goredis.XMessage) {
+	for _, message := range messages {
+		id, err := stream.ParseID(message.ID)
+		if err != nil {
+			continue
+		}
+		entry, ok := parseEntry(message.Values)
+		if !ok {
+			from.cursor.Skip(id)
+			r.skipped(from.key)
+			continue
+		}
+		deliver, missed := from.cursor.Take(id, entry.origin)
+		r.missed(from.key, missed)
+		if !deliver {
+			r.observer.Repeated()
+			continue
+		}
+		r.observer.Received(len(entry.payload))
+		if handler := r.table.handler(entry.channel); handler != nil {
+			handler([]byte(entry.payload))
+		}
+	}
+}
+
+// missed counts and tells of entries that were gone before they were read.
+func (r *streamReader) missed(key string, entries uint64) {
+	if entries == 0 {
+		return
+	}
+	r.leg.status.missed(entries)
+	r.observer.Missed(entries)
+	if times, due := r.missing.add(time.Now()); due {
+		r.logger.Error("messages were gone from the stream before this server had read them", "stream", key, "messages", entries, "times", times)
+	}
+}
+
+func (r *streamReader) skipped(key string) {
+	if count, due := r.malformed.add(time.Now()); due {
+		r.logger.Warn("skipped what no server of this kind wrote into the stream", "stream", key, "entries", count)
+	}
+}
