@@ -225,7 +225,7 @@ func (r *streamReader) rewind(ctx context.Context, client *goredis.Client) error
 // infoOf takes a stream that does not exist for an empty one.
 func infoOf(reply *goredis.XInfoStreamCmd) (stream.Info, error) {
 	result, err := reply.Result()
-	if goredis.HasErrorPrefix(err, "ERR no such key") {
+	if goredis.HasErrorPrefix(err, "no such key") {
 		return stream.Info{}, nil
 	}
 	if err != nil {

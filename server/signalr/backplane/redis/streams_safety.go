@@ -138,8 +138,9 @@ const (
 var errOtherHistory = errors.New("it is another Redis than the one that was written to")
 
 // guard finds out what is safe, over a connection of its own because WAIT blocks, until ctx ends. Without it nothing
-// counts as safe: it tries until it has succeeded.
-func (w *streamWriter) guard(ctx context.Context, found facts) {
+// counts as safe: it tries until it has succeeded. When Redis turns out to have another history than the writer knows, it
+// makes the writer connect anew: the first replica of a primary changes it, and so does being replica in between.
+func (w *streamWriter) guard(ctx context.Context, found facts, reconnect func()) {
 	if w.options.StreamSafety == SafetyReply {
 		w.guardByTime(ctx, 0)
 		return
@@ -152,12 +153,15 @@ func (w *streamWriter) guard(ctx context.Context, found facts) {
 			return err
 		})
 		if err == nil {
-			if now.history != found.history {
-				err = errOtherHistory
-			} else {
+			err = errOtherHistory
+			if now.history == found.history {
 				err = w.guardOver(ctx, opened, w.recall(now))
 			}
 			opened.close()
+		}
+		if errors.Is(err, errOtherHistory) {
+			reconnect()
+			return
 		}
 		if ctx.Err() == nil {
 			w.logger.Debug("lost the connection that asks what is safe", "error", err)

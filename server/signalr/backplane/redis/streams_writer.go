@@ -94,8 +94,19 @@ func (w *streamWriter) queueAndWait(ctx context.Context, channel string, payload
 		return err
 	case <-ctx.Done():
 		item.Abandon()
-		return w.timedOut(ctx)
+		return w.gaveUp(ctx, item)
 	}
+}
+
+// gaveUp explains why a caller did not wait longer, and whether the message may arrive nevertheless.
+func (w *streamWriter) gaveUp(ctx context.Context, item *stream.Item) error {
+	w.mutex.Lock()
+	sent := item.Number() > 0
+	w.mutex.Unlock()
+	if sent {
+		return fmt.Errorf("%w; it is on its way and may arrive later", w.timedOut(ctx))
+	}
+	return w.timedOut(ctx)
 }
 
 func (w *streamWriter) add(item *stream.Item) {
@@ -166,7 +177,7 @@ func (w *streamWriter) serve(ctx context.Context, opened *session, found facts) 
 	var guard sync.WaitGroup
 	defer guard.Wait()
 	defer cancel()
-	guard.Go(func() { w.guard(ctx, found) })
+	guard.Go(func() { w.guard(ctx, found, opened.abort) })
 	health, trim := time.NewTicker(w.options.HealthCheckInterval), time.NewTicker(trimInterval)
 	defer health.Stop()
 	defer trim.Stop()

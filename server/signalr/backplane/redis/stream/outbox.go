@@ -115,7 +115,9 @@ func (o *Outbox) Refuse(batch []*Item, err error) {
 		o.bytes -= len(item.Payload)
 		item.settle(err)
 	}
-	o.kept = o.kept[:o.accepted+fresh]
+	if fresh < len(batch) { // then batch is the end of what is kept
+		o.kept = o.kept[:o.accepted+fresh]
+	}
 }
 
 // Reconnect says that the connection is a new one, and whether Redis may have forgotten what it had accepted.
