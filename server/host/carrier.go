@@ -90,7 +90,15 @@ func redisSettings(c config.Config, login *credentials) (redis.Options, error) {
 	login.set(connection)
 	options := connection.Options()
 	options.Redis.CredentialsProvider = login.provide
+	setBackplane(&options, c.Backplane)
 	return options, nil
+}
+
+func setBackplane(options *redis.Options, from config.Backplane) {
+	options.Mode, options.LocalFallback = redis.Mode(from.Mode), from.LocalFallback
+	options.StreamSafety = redis.Safety(from.StreamSafety)
+	options.StreamLength, options.StreamAge = int64(from.StreamLength), from.StreamAge
+	options.WaitTimeout = from.StreamWaitTimeout
 }
 
 // watch takes over keys and passwords that change in their files.
@@ -148,7 +156,19 @@ func (c *carrier) state() (text string, well bool) {
 	case !state.Connected:
 		return "connection lost, reconnecting", false
 	}
-	return "connected", true
+	return connectedText(state), true
+}
+
+// connectedText names what was lost on the way, if anything was.
+func connectedText(state redis.State) string {
+	text := "connected"
+	if state.Missed > 0 {
+		text += fmt.Sprintf("; %d messages were gone from their stream before they were read here", state.Missed)
+	}
+	if state.Forgotten > 0 {
+		text += fmt.Sprintf("; %d messages could not be kept until they were safe in Redis", state.Forgotten)
+	}
+	return text
 }
 
 // agree gets the key of the cluster, and puts it back into a Redis that came back without it.

@@ -76,6 +76,8 @@ type Config struct {
 	RedisChannelPrefix string
 	// RedisDefaultDatabase is nil for the one that the connection string names.
 	RedisDefaultDatabase *int
+	// Backplane is for a server with Redis.
+	Backplane Backplane
 	// ClusterKey proves the connection tokens of all servers; empty means that they agree on one through Redis.
 	ClusterKey string
 	// ClusterKeyPrevious is a key whose tokens are accepted too, while ClusterKey is exchanged.
@@ -121,6 +123,7 @@ func (c *Config) Keys() []Key {
 	keys = append(keys, c.limitKeys()...)
 	keys = append(keys, c.authenticationKeys()...)
 	keys = append(keys, c.redisKeys()...)
+	keys = append(keys, c.backplaneKeys()...)
 	keys = append(keys, c.clusterKeys()...)
 	return append(keys, c.operationKeys()...)
 }

@@ -103,6 +103,8 @@ func TestEveryKeyIsReadFromEverySource(t *testing.T) {
 		"MaximumConnections": "1000", "MaximumMessagesPerSecond": "20", "MessageBurst": "30", "MaximumStreamsPerClient": "40",
 		"JwtKey": "a-key-of-tokens-with-32-bytes-or-more", "RequireAuthentication": "false", "JwtIssuer": "https://id.example",
 		"JwtAudiences": "chat", "JwtUserClaim": "email", "JwtClockSkew": "14s",
+		"BackplaneMode": "streams", "BackplaneLocalFallback": "true", "BackplaneStreamLength": "5000", "BackplaneStreamAge": "15m",
+		"BackplaneStreamSafety": "disk", "BackplaneStreamWaitTimeout": "16s",
 	}
 	all := new(Config).Keys()
 	for _, key := range all {

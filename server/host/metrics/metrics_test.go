@@ -101,10 +101,17 @@ func TestRedisShowsOnlyIfThereIsOne(t *testing.T) {
 	observer.PublishFailed()
 	observer.Received(40)
 	observer.Received(2)
+	observer.Transit(2 * time.Millisecond)
+	observer.Transit(-time.Second) // the clocks of two machines
+	observer.Lagging(7)
+	observer.Missed(3)
+	observer.Repeated()
 	expect(t, m,
 		`chatcluster_redis_connected 1`, `chatcluster_redis_connections_total 1`, `chatcluster_redis_subscriptions 3`,
 		`chatcluster_redis_messages_published_total 1`, `chatcluster_redis_publish_failures_total 1`,
 		`chatcluster_redis_messages_received_total 2`, `chatcluster_redis_received_bytes_total 42`,
+		`chatcluster_redis_transit_seconds_count 2`, `chatcluster_redis_transit_seconds_sum 0.002`,
+		`chatcluster_redis_stream_lag 7`, `chatcluster_redis_stream_missed_total 3`, `chatcluster_redis_stream_repeated_total 1`,
 	)
 	observer.StateChanged(redis.State{})
 	observer.StateChanged(redis.State{Connected: true, Generation: 2})

@@ -5,6 +5,9 @@
 // Delivery is at most once, as Redis publish/subscribe is: what is published while a server is not connected does not
 // reach its clients, and a message whose publisher got an error may or may not have been delivered. Messages of one
 // publisher to one channel arrive in order.
+//
+// Other modes, for servers in Go only, go through sharded publish/subscribe or through capped streams. With streams a
+// message that Redis has taken reaches every server once, over lost connections, restarts and fail-overs of Redis.
 package redis
 
 import (
@@ -51,6 +54,9 @@ func New(options Options) *Backplane {
 		cancel:  cancel,
 		hubs:    make(map[string]*hub),
 	}
+	if options.Mode != ModePubSub {
+		options.Logger.Info("ASP.NET Core servers cannot share this Redis mode, they speak pubsub only", "mode", options.Mode)
+	}
 	b.carrier = newCarrier(connector, options, b.table, status)
 	b.goroutines.Go(func() { b.carrier.run(ctx) })
 	b.goroutines.Go(func() { connector.lookout.run(ctx) })
@@ -69,6 +75,9 @@ func (b *Backplane) Ready(ctx context.Context) error { return b.status.ready(ctx
 func (b *Backplane) Open(name string, receiver backplane.Receiver) (backplane.Hub, error) {
 	if name == "" || strings.Contains(name, ":") {
 		return nil, fmt.Errorf("open hub %q: the name must not be empty or contain a colon", name)
+	}
+	if err := checkMode(b.options); err != nil {
+		return nil, fmt.Errorf("open hub %q: %w", name, err)
 	}
 	server, err := newServerName()
 	if err != nil {

@@ -24,6 +24,9 @@ var errAcknowledgeTimeout = errors.New("acknowledge timeout")
 
 // command asks all servers to change a connection's groups and waits for the one that has it.
 func (h *hub) command(ctx context.Context, command groupCommand) error {
+	if h.plane.isolated() { // nobody else is there to ask
+		return nil
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, h.plane.options.AcknowledgeTimeout, errAcknowledgeTimeout)
 	defer cancel()
 	id, acknowledged := h.acknowledgements.expect()

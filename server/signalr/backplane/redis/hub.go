@@ -104,6 +104,9 @@ func (h *hub) publish(ctx context.Context, channel string, payload []byte) (rece
 	if h.closing.Err() != nil {
 		return 0, backplane.ErrClosed
 	}
+	if h.plane.isolated() {
+		return h.plane.deliverHere(channel, payload), nil
+	}
 	return h.plane.carrier.publish(ctx, channel, payload)
 }
 
@@ -123,6 +126,9 @@ func (h *hub) Subscribe(ctx context.Context, targets ...backplane.Target) error 
 	defer table.leave(fixed, h.fixed)
 	own := table.add(h, handlers)
 	for _, waiting := range []*waiter{fixed, own} {
+		if h.plane.isolated() {
+			return nil
+		}
 		if err := h.await(ctx, waiting); err != nil {
 			table.leave(own, names)
 			table.remove(h, names)

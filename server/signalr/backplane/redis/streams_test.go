@@ -327,3 +327,43 @@ func TestStreamsCarryGroupCommandsAndClientResults(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// The rules are those of the README. A user who may not ask what Redis is gets more repetitions, and loses nothing.
+func TestStreamsNeedNoMoreThanTheDocumentedPermissions(t *testing.T) {
+	const documented = "+@connection +multi +exec +@stream +set +time +wait +info +config|get"
+	for name, rules := range map[string]string{
+		"all that is documented": documented,
+		"the least":              strings.ReplaceAll(documented, "+info +config|get", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			redis := redistest.Start(t, "--appendonly", "yes")
+			admin := redis.Client(t, goredis.Options{})
+			user := []any{"ACL", "SETUSER", "app", "on", ">pw", "resetchannels", "~p_{p_chatcluster}:*", "-@all"}
+			for rule := range strings.FieldsSeq(rules) {
+				user = append(user, rule)
+			}
+			if err := admin.Do(testContext(t), user...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			receiver := newRecorder()
+			plane := startPlane(t, redis.Address, both(withStreams, func(o *Options) {
+				o.ChannelPrefix = "p_"
+				o.Redis.Username, o.Redis.Password = "app", "pw"
+			}))
+			hub := openHub(t, plane, receiver)
+			publish(t, hub, toAll, "hello")
+			receiver.expect(t, toAll, "hello")
+			if err := plane.carrier.(*streams).writer.trim(testContext(t), redis.Client(t, goredis.Options{Username: "app", Password: "pw"})); err != nil {
+				t.Error(err)
+			}
+			if err := admin.ClientKillByFilter(testContext(t), "USER", "app").Err(); err != nil {
+				t.Fatal(err)
+			}
+			publish(t, hub, toAll, "again")
+			receiver.expect(t, toAll, "again")
+			if refused := admin.Do(testContext(t), "ACL", "LOG").String(); strings.Contains(refused, "command") && name == "all that is documented" {
+				t.Errorf("refused: %s", refused)
+			}
+		})
+	}
+}
