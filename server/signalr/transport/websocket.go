@@ -2,29 +2,36 @@ package transport
 
 import (
 	"bufio"
-	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/chatcluster/chatcluster/server/signalr/transport/frame"
 )
 
-// webSocket is one WebSocket of a connection. Incoming frames, their masks and the control frames are the business of
-// the websocket library; outgoing messages are written past it, because their frames are shared by all connections.
+// webSocket is one WebSocket of a connection. The websocket library answers the handshake only: its connections keep
+// buffers of their own while nothing happens. Incoming frames are read as they come (package frame), and outgoing
+// messages are written as they are, because their frames are shared by all connections.
 type webSocket struct {
 	connection *Connection
-	conn       *websocket.Conn
 	net        net.Conn
-	// raw is the descriptor for writes that must not wait; nil with TLS, where only net can write.
+	// raw is the descriptor for reads and writes that must not wait; nil with TLS, where only net can.
 	raw     syscall.RawConn
 	flusher *flusher
+	frames  frame.Reader
+	source  byteSource
+	// heard is when the client last sent something; its reader alone uses it.
+	heard time.Time
+	// early are bytes that came with the request, until they are read.
+	early []byte
 }
 
 // serveWebSocket opens a WebSocket, for a negotiated connection or, without an id, for one that skipped negotiation.
@@ -47,10 +54,10 @@ func (x *exchange) serveWebSocket() {
 		return
 	}
 	if !connection.attach(socket, newRequest(x.request, x.user)) {
-		_ = socket.conn.CloseNow()
+		socket.abort()
 		return
 	}
-	x.endpoint.manager.spawn(socket.readAll)
+	x.endpoint.manager.spawn(socket.start)
 }
 
 func (x *exchange) webSocketConnection() *Connection {
@@ -85,124 +92,60 @@ func (x *exchange) allowsOrigin() bool {
 	return allow != nil && allow(x.request, origin)
 }
 
-// The buffers of a WebSocket's reader and writer. They stay with an idle connection, so they are small: a longer
-// message is read past the buffer, and only control frames, of 127 bytes at most, are written through it.
-const (
-	readBufferSize  = 512
-	writeBufferSize = 144
-)
-
+// accept answers the handshake and takes the connection from the HTTP server.
 func (x *exchange) accept(connection *Connection) (*webSocket, error) {
-	socket := &webSocket{connection: connection, flusher: x.endpoint.manager.flusher()}
-	conn, err := websocket.Accept(&hijackingWriter{ResponseWriter: x.writer, socket: socket}, x.request, &websocket.AcceptOptions{
+	taken := &takeover{ResponseWriter: x.writer}
+	_, err := websocket.Accept(taken, x.request, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // allowsOrigin has looked at it
 		CompressionMode:    websocket.CompressionDisabled,
 	})
-	if err != nil {
-		return nil, err
+	if taken.net == nil {
+		return nil, fmt.Errorf("open a WebSocket: %w", err)
 	}
-	conn.SetReadLimit(-1) // messages are cut anywhere: the session bounds hub messages, not WebSocket messages
-	socket.conn = conn
+	socket := &webSocket{connection: connection, net: taken.net, early: taken.early, flusher: x.endpoint.manager.flusher()}
+	if direct, ok := taken.net.(syscall.Conn); ok {
+		socket.raw, _ = direct.SyscallConn()
+	}
 	return socket, nil
 }
 
-// hijackingWriter gives the websocket library the connection with small buffers, and keeps the connection.
-type hijackingWriter struct {
+var errTaken = errors.New("the connection is served without the library")
+
+// takeover lets the websocket library answer a handshake, and keeps the connection that the library would make its own.
+// What the library then says about that goes nowhere: the handshake has been answered.
+type takeover struct {
 	http.ResponseWriter
-	socket *webSocket
-}
-
-// Hijack implements http.Hijacker.
-func (w *hijackingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	early := make([]byte, buffered.Reader.Buffered())
-	_, _ = io.ReadFull(buffered.Reader, early) // it is in memory already
-	w.socket.net = conn
-	if direct, ok := conn.(syscall.Conn); ok {
-		w.socket.raw, _ = direct.SyscallConn()
-	}
-	framed := &socketConn{Conn: conn, socket: w.socket, early: early}
-	return framed, bufio.NewReadWriter(bufio.NewReaderSize(framed, readBufferSize), bufio.NewWriterSize(framed, writeBufferSize)), nil
-}
-
-// socketConn is the connection as the websocket library sees it: what it writes, control frames, takes its turn among
-// the messages.
-type socketConn struct {
-	net.Conn
-	socket *webSocket
-	// early are bytes that came with the request.
+	net   net.Conn
 	early []byte
 }
 
-// Read implements net.Conn.
-func (c *socketConn) Read(buffer []byte) (int, error) {
-	if len(c.early) > 0 {
-		n := copy(buffer, c.early)
-		c.early = c.early[n:]
-		return n, nil
+// Hijack implements http.Hijacker.
+func (t *takeover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("take the connection from the HTTP server: %w", err)
 	}
-	return c.Conn.Read(buffer)
-}
-
-// Write implements net.Conn for whole control frames.
-func (c *socketConn) Write(frame []byte) (int, error) {
-	c.socket.connection.outbox.sendRaw(frame)
-	return len(frame), nil
-}
-
-// hangUpTimeout is how long a close frame may take to be written before the socket is closed without.
-const hangUpTimeout = time.Second
-
-// Close implements net.Conn. It lets a control frame that was just written out first.
-func (c *socketConn) Close() error {
-	if written := c.socket.connection.outbox.hangUp(c.socket); written != nil {
-		_ = c.SetWriteDeadline(time.Now().Add(hangUpTimeout))
-		<-written
+	if count := buffered.Reader.Buffered(); count > 0 {
+		t.early = make([]byte, count)
+		_, _ = io.ReadFull(buffered.Reader, t.early) // it is in memory already
 	}
-	return c.Conn.Close()
+	t.net = conn
+	return nil, nil, errTaken
 }
 
-// chunks are read buffers. Only a connection that has a message to read holds one.
-var chunks = sync.Pool{New: func() any { return new([4096]byte) }}
-
-// readAll moves what the client sends to the session until the socket ends.
-func (s *webSocket) readAll() {
-	err := s.read()
-	_ = s.conn.CloseNow()
-	graceful := websocket.CloseStatus(err) != -1
-	s.connection.detach(s, !graceful, nil)
-}
-
-func (s *webSocket) read() error {
-	for {
-		_, message, err := s.conn.Reader(context.Background())
-		if err != nil {
-			return err
-		}
-		if err := s.receive(message); err != nil {
-			return err
-		}
+// WriteHeader implements http.ResponseWriter.
+func (t *takeover) WriteHeader(status int) {
+	if t.net == nil {
+		t.ResponseWriter.WriteHeader(status)
 	}
 }
 
-func (s *webSocket) receive(message io.Reader) error {
-	chunk := chunks.Get().(*[4096]byte)
-	defer chunks.Put(chunk)
-	for {
-		n, err := message.Read(chunk[:])
-		if n > 0 {
-			s.connection.receive(s, chunk[:n]) // a socket that has lost its connection is read to its end
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// Write implements http.ResponseWriter.
+func (t *takeover) Write(data []byte) (int, error) {
+	if t.net != nil {
+		return len(data), nil
 	}
+	return t.ResponseWriter.Write(data)
 }
 
 // abort implements attachment.
