@@ -62,10 +62,19 @@ const keyPurpose = "chatcluster connection token 1"
 
 var tokenEncoding = base64.RawURLEncoding.Strict() //nolint:gochecknoglobals // a constant
 
-// Keys issue and verify connection tokens. They are safe for concurrent use, also with Replace.
+// Keys issue and verify connection tokens, and prove servers to each other. They are safe for concurrent use, also with
+// Replace.
 type Keys struct {
-	provers atomic.Pointer[[]*prover] // the first one issues
+	set atomic.Pointer[keySet]
 }
+
+// keySet is what is derived from the keys, in their order: the first one issues.
+type keySet struct {
+	provers    []*prover
+	identities []*identity
+}
+
+func (k *Keys) current() *keySet { return k.set.Load() }
 
 // NewKeys makes tokens with the current key and accepts those made with the current or any other key, previous or
 // next. All keys need at least MinimumKeySize bytes. To change the key of a running cluster without losing a
@@ -81,15 +90,20 @@ func NewKeys(current []byte, others ...[]byte) (*Keys, error) {
 
 // Replace changes the keys as if they had been given to NewKeys. On an error the keys stay as they are.
 func (k *Keys) Replace(current []byte, others ...[]byte) error {
-	provers := make([]*prover, 0, 1+len(others))
+	set := &keySet{}
 	for _, key := range append([][]byte{current}, others...) {
 		prover, err := newProver(key)
 		if err != nil {
 			return err
 		}
-		provers = append(provers, prover)
+		identity, err := newIdentity(key)
+		if err != nil {
+			return err
+		}
+		set.provers = append(set.provers, prover)
+		set.identities = append(set.identities, identity)
 	}
-	k.provers.Store(&provers)
+	k.set.Store(set)
 	return nil
 }
 
@@ -110,7 +124,7 @@ func (k *Keys) issue(claims Claims, secret [secretSize]byte) string {
 	putMilliseconds(body[3:headerSize], claims.IssuedAt)
 	body = append(body, claims.ConnectionID...)
 	body = append(body, secret[:]...)
-	proof := (*k.provers.Load())[0].proof(claims.Hub, body)
+	proof := k.current().provers[0].proof(claims.Hub, body)
 	return tokenEncoding.EncodeToString(append(body, proof[:proofSize]...))
 }
 
@@ -147,7 +161,7 @@ func (k *Keys) Verify(hub, token string, now time.Time) (Claims, error) {
 }
 
 func (k *Keys) proves(hub string, body, proof []byte) bool {
-	for _, prover := range *k.provers.Load() {
+	for _, prover := range k.current().provers {
 		if want := prover.proof(hub, body); hmac.Equal(proof, want[:proofSize]) {
 			return true
 		}

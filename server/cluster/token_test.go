@@ -138,7 +138,7 @@ func TestUnknownFormatsAndFlagsAreRefusedThoughProven(t *testing.T) {
 	for position, value := range []byte{tokenFormat + 1, 2} {
 		token := [minimumToken]byte{0: tokenFormat}
 		token[position] = value
-		proof := (*keys.provers.Load())[0].proof("h", token[:minimumToken-proofSize])
+		proof := keys.current().provers[0].proof("h", token[:minimumToken-proofSize])
 		copy(token[minimumToken-proofSize:], proof[:])
 		refuse(t, keys, "h", tokenEncoding.EncodeToString(token[:]))
 	}

@@ -32,8 +32,10 @@ type carrier struct {
 	agreed atomic.Bool
 	// reconnected has room for one: a Redis that came back may have forgotten the key.
 	reconnected chan struct{}
-	stop        context.CancelFunc
-	work        sync.WaitGroup
+	// member is told of it too.
+	member atomic.Pointer[cluster.Member]
+	stop   context.CancelFunc
+	work   sync.WaitGroup
 }
 
 // openCarrier starts to connect and returns at once; joined tells when the server is one of the cluster.
@@ -125,6 +127,9 @@ func (c *carrier) openRedis(observer redis.Observer) {
 			select {
 			case c.reconnected <- struct{}{}:
 			default:
+			}
+			if member := c.member.Load(); member != nil {
+				member.Reassert()
 			}
 		}
 	}

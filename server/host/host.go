@@ -65,6 +65,7 @@ type Host struct {
 	metrics *metrics.Metrics
 	carrier *carrier
 	reloads reloads
+	peers   *peers
 	hubs    *signalr.Server
 	web     *http.Server
 	unused  unused
@@ -123,11 +124,23 @@ func (h *Host) join() (err error) {
 	}
 	h.health.checks = h.carrier.checks
 	h.carrier.watch(&h.reloads, joining)
-	h.hubs, err = signalr.NewServer(signalr.ServerOptions{
+	options := signalr.ServerOptions{
 		Backplane: h.carrier.backplane, Keys: h.carrier.keys, Logger: h.logger, Observer: h.metrics,
 		MaximumConnections: h.options.Config.MaximumConnections,
-	})
-	return err
+	}
+	if h.carrier.redis != nil {
+		if h.peers, err = openPeers(joining, h.carrier, h.metrics, h.logger); err != nil {
+			return err
+		}
+		options.Member = h.peers.member
+	}
+	if h.hubs, err = signalr.NewServer(options); err != nil {
+		return err
+	}
+	if h.peers != nil {
+		h.peers.server = h.peers.member.Server(h.carrier.keys, survivePanics(h.logger, h.hubs.Forwarded()))
+	}
+	return nil
 }
 
 func (h *Host) listen() (err error) {
@@ -154,12 +167,23 @@ func addresses(listeners []listener) []string {
 	return slices.Compact(all)
 }
 
+// Ready says why the server should get no clients now; nil if it may.
+func (h *Host) Ready() error {
+	if reason := h.health.ready(); reason != "" {
+		return errors.New(reason)
+	}
+	return nil
+}
+
 // Close gives back the addresses of a host that is not run.
 func (h *Host) Close() {
 	closeAll(h.listeners)
 	closeAll(h.observed)
 	if h.hubs != nil {
 		_ = h.hubs.Shutdown(context.Background()) // nobody is connected
+	}
+	if h.peers != nil {
+		h.peers.close(context.Background())
 	}
 	if h.carrier != nil {
 		_ = h.carrier.close() // there is an error to return already
@@ -170,7 +194,7 @@ func (h *Host) Close() {
 // returns nil if all were gone by then. It also ends, with an error, when serving fails.
 func (h *Host) Run(ctx context.Context) error {
 	h.announce()
-	failed := make(chan error, len(h.listeners)+len(h.observed))
+	failed := make(chan error, len(h.listeners)+len(h.observed)+1)
 	var serving sync.WaitGroup
 	serve := func(server *http.Server, on listener) {
 		serving.Go(func() {
@@ -187,6 +211,9 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	watching, stopWatching := context.WithCancel(context.Background())
 	serving.Go(func() { h.reloads.run(watching) })
+	if h.peers != nil {
+		serve(h.peers.server, h.peers.listener)
+	}
 	var problem error
 	select {
 	case <-ctx.Done():
@@ -208,6 +235,9 @@ func (h *Host) announce() {
 	for _, address := range h.Addresses() {
 		h.logger.Info("listening", "address", address)
 	}
+	if h.peers != nil {
+		h.logger.Info("listening for other servers", "address", h.peers.listener.address)
+	}
 	for _, address := range addresses(h.observed) {
 		h.logger.Info("serving metrics", "address", address+"/metrics")
 	}
@@ -228,6 +258,10 @@ func (h *Host) shutdown() error {
 	problem = errors.Join(problem, endServer(ctx, h.web))
 	if h.watch != nil {
 		problem = errors.Join(problem, endServer(ctx, h.watch))
+	}
+	if h.peers != nil {
+		problem = errors.Join(problem, endServer(ctx, h.peers.server))
+		h.peers.close(ctx)
 	}
 	problem = errors.Join(problem, h.carrier.close())
 	if problem == nil {

@@ -107,6 +107,9 @@ func start(t *testing.T, change func(*config.Config)) *running {
 		close(r.done)
 	}()
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(r.log)
+		}
 		stop()
 		for err := range r.done {
 			if err != nil {

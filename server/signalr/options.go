@@ -18,6 +18,9 @@ type ServerOptions struct {
 	// Keys prove connection tokens. Servers behind one address must share them, so that a client may negotiate with one
 	// and connect to another. Default: a random key, one server alone.
 	Keys *cluster.Keys
+	// Member lets other servers answer requests of connections that they own, so that clients need no sticky sessions; the
+	// peer listener gives what comes from them to Server.Forwarded. Default: none, requests of a connection all come here.
+	Member *cluster.Member
 	// Logger gets what operators should know. Message contents are never logged. Default: nothing is logged.
 	Logger *slog.Logger
 	// Observer is told what happens, for metrics. Default: nobody.

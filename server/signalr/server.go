@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -57,8 +58,19 @@ func NewServer(options ServerOptions) (*Server, error) {
 	if options.Observer != nil {
 		transports.Observer = options.Observer
 	}
-	return &Server{options: options, manager: transport.NewManager(transports)}, nil
+	if options.Member != nil {
+		transports.Peers = options.Member
+	}
+	server := &Server{options: options, manager: transport.NewManager(transports)}
+	if options.Member != nil {
+		options.Member.OnLost(server.manager.Abandon)
+	}
+	return server, nil
 }
+
+// Forwarded serves requests that other servers forward because their connections live here. It is for the peer listener
+// alone: it believes what is said of the client.
+func (s *Server) Forwarded() http.Handler { return http.HandlerFunc(s.manager.ServeForwarded) }
 
 // Hub registers a hub under the name that servers know it by: hubs of the same name on all servers of a backplane share
 // their clients, with ASP.NET Core servers the full name of the hub's class. The value is used for all calls, many at a

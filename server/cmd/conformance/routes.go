@@ -8,6 +8,7 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/chatcluster/chatcluster/server/chat"
+	"github.com/chatcluster/chatcluster/server/host"
 	"github.com/chatcluster/chatcluster/server/signalr"
 	"github.com/chatcluster/chatcluster/server/signalr/authentication"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -16,45 +17,73 @@ import (
 // maximumBroadcast bounds the body of POST /broadcast.
 const maximumBroadcast = 1 << 20
 
-// routes registers the hubs and returns what serves all paths.
-func routes(server *signalr.Server, s settings) (http.Handler, error) {
-	mux := http.NewServeMux()
+// site is what is served: the hubs at paths of their own, and all the rest.
+type site struct {
+	settings settings
+	access   *access
+	mux      *http.ServeMux
+	// ready says why the server should get no clients yet.
+	ready func() error
+}
+
+func newSite(s settings) (*site, error) {
+	access, err := newAccess(s.key, &Hub{})
+	if err != nil {
+		return nil, err
+	}
+	site := &site{settings: s, access: access, mux: http.NewServeMux()}
+	site.mux.HandleFunc("GET /health", site.serveHealth)
+	site.mux.HandleFunc("GET /token", access.serveToken)
+	return site, nil
+}
+
+// hubs are served by the host. Further endpoints of the same hubs are added to the rest when it registers them.
+func (s *site) hubs() []host.Hub {
 	value := &Hub{} // shared by both hubs, as the reference shares what it counts
-	access, err := newAccess(s.key, value)
-	if err != nil {
-		return nil, err
+	return []host.Hub{
+		{Name: hubName, Path: "/conformance", Value: value, Configure: s.configure(s.access.known, s.access.methods), Registered: s.addVariants},
+		{Name: protectedHubName, Path: "/protected", Value: value, Configure: s.configure(s.access.required, s.access.methods)},
+		{Name: chat.DefaultName, Path: chat.DefaultPath, Value: &chat.Hub{}, Configure: s.configure(s.access.known, nil)},
 	}
-	s.hub.UserID, s.hub.Authorize = authentication.UserID, access.methods
-	s.endpoint.Authenticate = access.known.Authenticate
-	hub, err := server.Hub(hubName, value, s.hub)
-	if err != nil {
-		return nil, err
+}
+
+// configure puts what the environment says in the place of what the host would do.
+func (s *site) configure(who authentication.Bearer, methods func(*signalr.Context, string) bool) func(*signalr.HubOptions, *signalr.EndpointOptions) {
+	return func(hub *signalr.HubOptions, endpoint *signalr.EndpointOptions) {
+		*hub, *endpoint = s.settings.hub, s.endpoint()
+		hub.UserID, hub.Authorize = authentication.UserID, methods
+		endpoint.Authenticate = who.Authenticate
 	}
-	protected, err := server.Hub(protectedHubName, value, s.hub)
-	if err != nil {
-		return nil, err
-	}
-	s.hub.Authorize = nil // the policies are those of the other hub
-	chatHub, err := server.Hub(chat.DefaultName, &chat.Hub{}, s.hub)
-	if err != nil {
-		return nil, err
-	}
-	s.endpoint.AllowOrigin = func(_ *http.Request, origin string) bool { return slices.Contains(s.origins, origin) }
-	stateless, longPolling, none, guarded := s.endpoint, s.endpoint, s.endpoint, s.endpoint
+}
+
+func (s *site) endpoint() signalr.EndpointOptions {
+	options := s.settings.endpoint
+	options.AllowOrigin = func(_ *http.Request, origin string) bool { return slices.Contains(s.settings.origins, origin) }
+	options.Authenticate = s.access.known.Authenticate
+	return options
+}
+
+// addVariants serves the hub with other options at other paths.
+func (s *site) addVariants(hub *signalr.Hub) {
+	stateless, longPolling, none := s.endpoint(), s.endpoint(), s.endpoint()
 	stateless.AllowStatefulReconnects = false
 	longPolling.Transports = transport.LongPolling
 	none.Transports = transport.None
-	guarded.Authenticate = access.required.Authenticate
-	mount(mux, chat.DefaultPath, chatHub.Endpoint(s.endpoint))
-	mount(mux, "/conformance", hub.Endpoint(s.endpoint))
-	mount(mux, "/conformance-stateless", hub.Endpoint(stateless))
-	mount(mux, "/conformance-longpolling", hub.Endpoint(longPolling))
-	mount(mux, "/conformance-none", hub.Endpoint(none))
-	mount(mux, "/protected", protected.Endpoint(guarded))
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	mux.HandleFunc("GET /token", access.serveToken)
-	mux.Handle("POST /broadcast", broadcast(hub))
-	return allowOrigins(s.origins, mux), nil
+	mount(s.mux, "/conformance-stateless", hub.Endpoint(stateless))
+	mount(s.mux, "/conformance-longpolling", hub.Endpoint(longPolling))
+	mount(s.mux, "/conformance-none", hub.Endpoint(none))
+	s.mux.Handle("POST /broadcast", broadcast(hub))
+}
+
+// handler serves all but the hubs.
+func (s *site) handler() http.Handler { return allowOrigins(s.settings.origins, s.mux) }
+
+func (s *site) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	if err := s.ready(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ok")
 }
 
 // mount serves an endpoint at a path and at the path of its negotiation.

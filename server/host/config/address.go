@@ -135,6 +135,17 @@ func HostPort(target *string) Value {
 	return Text(target, check).As("host:port")
 }
 
+// IP is an IP address without brackets. Empty means none.
+func IP(target *string) Value {
+	check := func(text string) error {
+		if _, err := netip.ParseAddr(text); err != nil && text != "" {
+			return errors.New("is no IP address; allowed is one such as 10.0.0.7 or fd00::7")
+		}
+		return nil
+	}
+	return Text(target, check).As("IP address")
+}
+
 // Origins are web origins as browsers send them. Each is scheme, host and port; nothing wider is allowed.
 func Origins(target *[]string) Value {
 	return List(target, parseOrigin, func(origin string) string { return origin }).As("origins")

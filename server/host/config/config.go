@@ -84,6 +84,10 @@ type Config struct {
 	ClusterKeyPrevious string
 	// The files that the secrets above were read from, to be read again when they change; any may be empty.
 	RedisConnectionFile, RedisPasswordFile, ClusterKeyFile, ClusterKeyPreviousFile string
+	// PeerAddress is host:port where other servers reach this one; empty means one that follows from PodIP and Redis.
+	PeerAddress string
+	// PodIP is the address of the pod that the server runs in; empty outside of Kubernetes.
+	PodIP string
 
 	LogLevel slog.Level
 	// LogFormat is text or json.

@@ -37,7 +37,16 @@ func (c *Config) clusterKeys() []Key {
 		Name: "ClusterKeyPrevious", Group: group, Value: clusterKey(&c.ClusterKeyPrevious), Secret: true, FileOptional: true,
 		Description: "Another key that is accepted while ClusterKey is exchanged: the next one until all servers know it, then the previous one. Its file may be missing.",
 	}, &c.ClusterKeyPreviousFile)
-	return append(current, previous...)
+	return append(append(current, previous...),
+		Key{
+			Name: "PeerAddress", Group: group, Value: HostPort(&c.PeerAddress),
+			Description: "host:port where the other servers of this Redis reach this one, never clients. Without it port 9091 of PodIp or, outside of Kubernetes, " +
+				"a free port of the address by which this server reaches Redis. Without Redis it is not served.",
+		},
+		Key{
+			Name: "PodIp", Group: group, Value: IP(&c.PodIP), Variables: []string{"POD_IP"},
+			Description: "Address of the pod that the server runs in, as Kubernetes tells it.",
+		})
 }
 
 func (c *Config) operationKeys() []Key {

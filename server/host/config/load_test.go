@@ -98,7 +98,7 @@ func TestEveryKeyIsReadFromEverySource(t *testing.T) {
 		"TransportSendTimeout": "9s", "OutboundBufferSize": "64KiB", "LongPollingPollTimeout": "11s", "MaximumNegotiationsPerMinute": "60",
 		"AllowStatefulReconnects": "false", "StatefulReconnectBufferSize": "12KiB", "RedisConnection": "redis:6379",
 		"RedisChannelPrefix": "app", "RedisDefaultDatabase": "3", "MetricsAddress": "localhost:9090",
-		"ClusterKey": "a-secret-of-no-less-than-32-bytes", "ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",
+		"ClusterKey": "a-secret-of-no-less-than-32-bytes", "PeerAddress": ":9091", "PodIp": "10.0.0.7", "ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",
 		"ClusterKeyPrevious": "another-secret-of-no-less-than-32", "RedisPassword": "hunter2", "DrainDelay": "2s", "DrainPeriod": "6s",
 		"MaximumConnections": "1000", "MaximumMessagesPerSecond": "20", "MessageBurst": "30", "MaximumStreamsPerClient": "40",
 		"JwtKey": "a-key-of-tokens-with-32-bytes-or-more", "RequireAuthentication": "false", "JwtIssuer": "https://id.example",

@@ -16,6 +16,7 @@ func WriteMarkdown(w io.Writer) error {
 	m := New()
 	m.Build("")
 	_ = m.Redis()
+	_ = m.Peers()
 	m.Limits(0)
 	m.Invoked("", "", 0, false) // a metric with labels shows from its first use on
 	m.Reloaded("", true)

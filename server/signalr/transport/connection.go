@@ -178,7 +178,9 @@ func (c *Connection) receive(socket attachment, data []byte) bool {
 		c.receiving.Unlock()
 		return false
 	}
-	c.manager.options.Observer.Received(c.Kind(), len(data))
+	if kind := c.Kind(); kind != 0 { // a POST may come before the client has chosen its transport
+		c.manager.options.Observer.Received(kind, len(data))
+	}
 	room := c.session.Receive(data)
 	c.receiving.Unlock()
 	if room != nil {

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"cmp"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -139,17 +138,21 @@ func (x *exchange) connection() *Connection {
 		x.respond(http.StatusBadRequest, bodyIDRequired)
 		return nil
 	}
-	connection, err := x.endpoint.manager.find(x.endpoint, token, newRequest(x.request, x.user))
-	if errors.Is(err, errFull) {
-		x.refuseFull()
-		return nil
+	connection, ended := x.endpoint.manager.known(token)
+	if connection == nil && !ended {
+		if connection = x.locate(token); connection == nil {
+			return nil
+		}
 	}
-	if err != nil || identityOf(connection.Request().User) != identityOf(x.user) {
-		x.respond(http.StatusNotFound, bodyUnknownID) // who has another user's token shall not even learn that it is one
+	// Who has a token of another hub or of another user shall not even learn that it is one.
+	if connection == nil || connection.endpoint.hub != x.endpoint.hub || identityOf(connection.Request().User) != identityOf(x.user) {
+		x.refuseUnknown()
 		return nil
 	}
 	return connection
 }
+
+func (x *exchange) refuseUnknown() { x.respond(http.StatusNotFound, bodyUnknownID) }
 
 // retryAfter is how many seconds a client shall wait that comes to a server which is full.
 const retryAfter = "5"

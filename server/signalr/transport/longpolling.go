@@ -105,6 +105,9 @@ func (x *exchange) respondPoll(body []byte) error {
 	return nil
 }
 
+// noCacheHeaders are what setNoCache sets.
+var noCacheHeaders = [...]string{"Cache-Control", "Pragma", "Expires"}
+
 func (x *exchange) setNoCache() {
 	header := x.writer.Header()
 	header.Set("Cache-Control", "no-cache, no-store")

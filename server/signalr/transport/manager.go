@@ -18,6 +18,8 @@ type ManagerOptions struct {
 	DisconnectTimeout time.Duration
 	// Tokens makes and checks connection tokens. Required.
 	Tokens Tokens
+	// Peers are the servers among which clients' requests are spread. Default: this server gets all of them.
+	Peers Peers
 	// Observer is told about connections and bytes, for metrics. Default: nobody.
 	Observer Observer
 	// MaximumConnections is how many connections there may be; further ones are refused with status 503. Those that are
@@ -70,6 +72,8 @@ type Manager struct {
 	connections map[string]*Connection
 	// ended are the tokens of ended connections until they would have expired: a token is used once.
 	ended map[string]time.Time
+	// seeking has a channel for each token whose owner a request is looking for, closed when it is done.
+	seeking map[string]chan struct{}
 	// emptied is set when the manager takes no new connections, and closed when it has none left.
 	emptied chan struct{}
 }
@@ -83,7 +87,7 @@ func NewManager(options ManagerOptions) *Manager {
 		options.Observer = noObserver{}
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Manager{options: options, stop: stop, connections: make(map[string]*Connection), ended: make(map[string]time.Time)}
+	m := &Manager{options: options, stop: stop, connections: make(map[string]*Connection), ended: make(map[string]time.Time), seeking: make(map[string]chan struct{})}
 	for range runtime.GOMAXPROCS(0) {
 		f := newFlusher()
 		m.flushers = append(m.flushers, f)
@@ -185,24 +189,25 @@ func (m *Manager) isFull() bool {
 	return most > 0 && len(m.connections) >= most
 }
 
-// find returns the connection of a token, a new one if the token is a fresh and true one that nobody has used yet. Only
-// the first request of a negotiated connection makes one, so negotiation needs no memory.
-func (m *Manager) find(endpoint *Endpoint, token string, request *Request) (*Connection, error) {
+// known returns the connection of a token, or whether it had one that has ended.
+func (m *Manager) known(token string) (connection *Connection, ended bool) {
 	m.mu.Lock()
-	connection, known := m.connections[token]
-	_, ended := m.ended[token]
-	m.mu.Unlock()
-	if known && connection.endpoint.hub == endpoint.hub {
-		return connection, nil
+	defer m.mu.Unlock()
+	_, ended = m.ended[token]
+	return m.connections[token], ended
+}
+
+// room returns why there may be no further connection, nil if there may.
+func (m *Manager) room() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.emptied != nil:
+		return errClosing
+	case m.isFull():
+		return errFull
 	}
-	if known || ended {
-		return nil, errUnknownToken
-	}
-	claims, ok := m.options.Tokens.Verify(endpoint.hub, token, time.Now())
-	if !ok || time.Since(claims.IssuedAt) > m.options.DisconnectTimeout {
-		return nil, errUnknownToken
-	}
-	return m.add(&Connection{endpoint: endpoint, id: claims.ConnectionID, token: token, negotiated: true, stateful: claims.Stateful}, request)
+	return nil
 }
 
 // add enters a connection into the table, unless a concurrent request with the same token was faster: then it returns
@@ -234,6 +239,9 @@ func (m *Manager) add(connection *Connection, request *Request) (*Connection, er
 
 // remove takes an ended connection out of the table. Its token stays known until it cannot be used any more.
 func (m *Manager) remove(connection *Connection) {
+	if connection.negotiated {
+		defer m.release(connection.id)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.connections, connection.token)

@@ -229,7 +229,9 @@ func (s *server) awaitHealth() error {
 		}
 		if response, err := web.Do(request); err == nil {
 			_ = response.Body.Close()
-			return nil
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
 		}
 		select {
 		case <-ticker.C:

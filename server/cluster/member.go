@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Network is how a server reaches its peers. All methods may be called concurrently.
+type Network interface {
+	// Owns asks a peer whether it owns a connection.
+	Owns(ctx context.Context, peer Peer, connectionID string) (bool, error)
+	// Forward lets the peer that owns a connection answer a request, streaming both ways. With an error nothing has been
+	// answered: ErrGone or ErrNotOwner, or that of a peer that cannot be reached.
+	Forward(w http.ResponseWriter, r *http.Request, peer Peer, connectionID string) error
+}
+
+// The errors of a Network by which a member decides.
+var (
+	// ErrGone: there is no such server any more. Its address refuses connections, or is another server's.
+	ErrGone = errors.New("the server does not exist any more")
+	// ErrNotOwner: the server does not own the connection.
+	ErrNotOwner = errors.New("the server does not own the connection")
+	// ErrUndecided: neither the directory nor all peers could say who owns a connection.
+	ErrUndecided = errors.New("who owns the connection cannot be found out now")
+)
+
+// MemberOptions are the settings of a Member.
+type MemberOptions struct {
+	// Self is this server. Required.
+	Self Peer
+	// Directory and Network join it with others. Required.
+	Directory Directory
+	Network   Network
+	// Logger gets what operators should know. Default: nothing is logged.
+	Logger *slog.Logger
+	// Observer is told what happens, for metrics.
+	Observer Observer
+}
+
+// Observer holds functions that a Member calls concurrently, any of which may be nil.
+type Observer struct {
+	// Forwarded: a request was answered by the server that owns its connection, or could not be.
+	Forwarded func(answered bool)
+	// Lost: a connection was given up because the server that owned it is gone.
+	Lost func()
+}
+
+// Member is one of the servers that act as one: it knows which connections are its own, finds out who owns others, and
+// lets their owners answer. It implements transport.Peers.
+type Member struct {
+	options MemberOptions
+	logger  *slog.Logger
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+	// asserting has room for one request to assert all entries now, ending for one to look at what has ended.
+	asserting, ending chan struct{}
+
+	// mu guards what follows. It is not held over I/O.
+	mu sync.Mutex
+	// owned are the connections of this server and their epochs.
+	owned map[string]int64
+	// finished are connections whose tombstones are still to be written.
+	finished []Holding
+	// peers are the other servers as of the last renewal; they are asked when the directory does not know.
+	peers []Peer
+	// renewed is when the directory last heard of this server.
+	renewed time.Time
+	// hints are owners of other connections as they were last found: a wrong one costs a round trip.
+	hints map[string]Peer
+	// abandon ends a connection that this server has lost; set by OnLost.
+	abandon func(connectionID string)
+}
+
+// The limits of what a member holds and does at a time.
+const (
+	directoryTimeout = 200 * time.Millisecond
+	peersTimeout     = time.Second
+	batchTimeout     = 5 * time.Second
+	leaveTimeout     = 2 * time.Second
+	batchSize        = 500
+	maximumHints     = 16384
+	maximumFinished  = 100_000
+)
+
+// NewInstance returns an id for a process. It begins with the name of its machine, so that a person who looks at the
+// directory sees which is which.
+func NewInstance() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		name = "unknown"
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails: see crypto/rand
+	return strings.ReplaceAll(name, " ", "-") + "_" + hex.EncodeToString(random[:])
+}
+
+// NewMember starts a member; Close ends it. It does not wait for the directory.
+func NewMember(options MemberOptions) *Member {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Observer.Forwarded == nil {
+		options.Observer.Forwarded = func(bool) {}
+	}
+	if options.Observer.Lost == nil {
+		options.Observer.Lost = func() {}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m := &Member{
+		options: options, logger: options.Logger, stop: stop,
+		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1),
+		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {},
+	}
+	m.work.Go(func() { m.renewals(ctx) })
+	m.work.Go(func() { m.bookkeeping(ctx) })
+	return m
+}
+
+// Self is this server as the others know it.
+func (m *Member) Self() Peer { return m.options.Self }
+
+// OnLost sets what is called, once for each, with connections that this server owned and that the others have given up
+// because it was away for too long.
+func (m *Member) OnLost(abandon func(connectionID string)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.abandon = abandon
+}
+
+// Reassert writes all entries of this server that the directory lacks: to be called when Redis may have lost some.
+func (m *Member) Reassert() { signal(m.asserting) }
+
+// Owns tells whether a connection is this server's.
+func (m *Member) Owns(connectionID string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, owned := m.owned[connectionID]
+	return owned
+}
+
+// Release says that a connection of this server has ended. Its tombstone is written soon.
+func (m *Member) Release(connectionID string) {
+	m.mu.Lock()
+	epoch, owned := m.owned[connectionID]
+	delete(m.owned, connectionID)
+	if owned && len(m.finished) < maximumFinished { // beyond it the entry's life ends it
+		m.finished = append(m.finished, Holding{connectionID, epoch})
+	}
+	m.mu.Unlock()
+	signal(m.ending)
+}
+
+// Close writes the tombstones that are due, takes this server out of the directory and ends all that NewMember started.
+// Who asks for a connection of this server from now on finds nobody. While the directory is away it waits for a moment
+// only: what is left there has a life of its own.
+func (m *Member) Close(ctx context.Context) {
+	m.stop()
+	m.work.Wait()
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if err := errors.Join(m.writeTombstones(ctx), m.options.Directory.Leave(ctx, m.options.Self)); err != nil {
+		m.logger.Warn("this server leaves without a word to the directory", "error", err)
+	}
+}
+
+func signal(to chan struct{}) {
+	select {
+	case to <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,211 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+)
+
+func TestTheFirstRequestClaimsAConnection(t *testing.T) {
+	s := simulate(t, 3)
+	s.expectOwner(s.members[1], "c", true, "m_b")
+	for _, other := range []*Member{s.members[0], s.members[2]} {
+		s.expectOwner(other, "c", true, "m_b")
+		s.expectOwner(other, "c", false, "m_b")
+	}
+}
+
+func TestOneOfManyClaimsWins(t *testing.T) {
+	s := simulate(t, 3)
+	for round := range 50 {
+		id := fmt.Sprint("c", round)
+		owners := make([]string, len(s.members))
+		var racing sync.WaitGroup
+		for at, member := range s.members {
+			racing.Go(func() { owners[at] = s.locate(member, id, true) })
+		}
+		racing.Wait()
+		if owners[0] == "" || owners[1] != owners[0] || owners[2] != owners[0] {
+			t.Fatalf("owners of %s: %v", id, owners)
+		}
+	}
+}
+
+func TestAnUnclaimedOldTokenHasNoOwner(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", false, "")
+	if s.entry("c").exists() {
+		t.Error("it was entered into the directory")
+	}
+}
+
+func TestAnEndedConnectionCannotBeClaimedAgain(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.members[0].Release("c")
+	s.eventually("the tombstone", func() bool { return s.entry("c").Ended })
+	s.expectOwner(s.members[1], "c", true, "")
+	s.expectOwner(s.members[0], "c", true, "")
+}
+
+func TestTombstonesWaitForTheDirectory(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.directory.setAway(true)
+	s.members[0].Release("c")
+	s.directory.setAway(false)
+	s.eventually("the tombstone", func() bool { return s.entry("c").Ended })
+}
+
+func TestPeersAreAskedWhileTheDirectoryIsAway(t *testing.T) {
+	s := simulate(t, 3)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.directory.setAway(true)
+	s.expectOwner(s.members[2], "c", false, "m_a")
+	s.expectOwner(s.members[1], "unknown", false, "")
+}
+
+func TestWhatNobodyKnowsIsUndecided(t *testing.T) {
+	s := simulate(t, 3)
+	s.directory.setAway(true)
+	s.network.mu.Lock()
+	s.network.cutOff["m_a"] = true
+	s.network.mu.Unlock()
+	if _, _, err := s.members[1].Locate(t.Context(), "c", false); !errors.Is(err, ErrUndecided) {
+		t.Errorf("error %v, want ErrUndecided", err)
+	}
+}
+
+func TestAClaimWhileTheDirectoryIsAwayIsEnteredLater(t *testing.T) {
+	s := simulate(t, 2)
+	s.directory.setAway(true)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.expectOwner(s.members[1], "c", true, "m_a") // it was asked
+	s.directory.setAway(false)
+	s.members[0].Reassert()
+	s.eventually("the entry", func() bool { return s.entry("c").Owner == s.members[0].Self() })
+}
+
+func TestOwnersPutBackWhatTheDirectoryHasLost(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.directory.lose()
+	s.expectOwner(s.members[1], "c", false, "m_a") // it was asked
+	s.members[0].Reassert()
+	s.eventually("the entry", func() bool { return s.entry("c").Owner == s.members[0].Self() })
+}
+
+// forward lets the owner that member finds answer a request. It returns who did, or the status of the refusal.
+func (s *simulation) forward(member *Member, id string) (owner string, status int, answered bool) {
+	s.t.Helper()
+	found, _, err := member.Locate(s.t.Context(), id, false)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	recorder := httptest.NewRecorder()
+	answered = member.Forward(recorder, httptest.NewRequest(http.MethodGet, "/", nil), id, found)
+	return recorder.Header().Get("Owner"), recorder.Code, answered
+}
+
+func TestTheOwnerAnswers(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	if owner, _, answered := s.forward(s.members[1], "c"); !answered || owner != "m_a" {
+		t.Errorf("answered %v by %q", answered, owner)
+	}
+}
+
+func TestConnectionsOfADeadServerAreLost(t *testing.T) {
+	s := simulate(t, 3)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.kill(s.members[0])
+	if _, _, answered := s.forward(s.members[1], "c"); answered {
+		t.Error("a dead server answered")
+	}
+	if !s.entry("c").Ended {
+		t.Errorf("no tombstone: %+v", s.entry("c"))
+	}
+	s.expectOwner(s.members[1], "c", false, "")
+	s.expectOwner(s.members[2], "c", true, "")
+}
+
+func TestAServerThatCannotBeReachedKeepsItsConnections(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.network.mu.Lock()
+	s.network.cutOff["m_a"] = true
+	s.network.mu.Unlock()
+	if _, status, answered := s.forward(s.members[1], "c"); !answered || status != http.StatusServiceUnavailable {
+		t.Errorf("answered %v with %d, want 503", answered, status)
+	}
+	if s.entry("c").Ended {
+		t.Error("it was taken for dead")
+	}
+}
+
+func TestAServerThatCannotBeReachedNorIsRenewedLosesItsConnections(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.kill(s.members[0])
+	s.network.mu.Lock()
+	s.network.cutOff["m_a"] = true
+	s.network.mu.Unlock()
+	_ = s.directory.Leave(t.Context(), s.members[0].Self()) // its time has run out
+	if _, _, answered := s.forward(s.members[1], "c"); answered {
+		t.Error("a dead server answered")
+	}
+	if !s.entry("c").Ended {
+		t.Errorf("no tombstone: %+v", s.entry("c"))
+	}
+}
+
+// A server that was paused for so long that others have buried its connections gives them up when it wakes up.
+func TestAServerThatComesBackGivesUpWhatOthersHaveBuried(t *testing.T) {
+	s := simulate(t, 2)
+	abandoned := make(chan string, 2)
+	s.members[0].OnLost(func(id string) { abandoned <- id })
+	s.expectOwner(s.members[0], "lost", true, "m_a")
+	s.expectOwner(s.members[0], "kept", true, "m_a")
+	if _, err := s.directory.Swap(t.Context(), Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
+		t.Fatal(err)
+	}
+	s.members[0].mu.Lock()
+	s.members[0].renewed = s.members[0].renewed.Add(-2 * LivenessTimeout)
+	s.members[0].mu.Unlock()
+	if err := s.members[0].renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if id := <-abandoned; id != "lost" {
+		t.Errorf("abandoned %q", id)
+	}
+	if s.members[0].Owns("lost") || !s.members[0].Owns("kept") {
+		t.Error("it owns the wrong ones")
+	}
+}
+
+func TestHintsAreBounded(t *testing.T) {
+	s := simulate(t, 1)
+	for number := range maximumHints + 100 {
+		s.members[0].remember(fmt.Sprint(number), Peer{Instance: "x"})
+	}
+	if count := len(s.members[0].hints); count > maximumHints {
+		t.Errorf("%d hints", count)
+	}
+}
+
+func TestClosingTakesTheServerOut(t *testing.T) {
+	s := simulate(t, 2)
+	s.expectOwner(s.members[0], "c", true, "m_a")
+	s.members[0].Release("c")
+	s.members[0].Close(context.Background())
+	if alive, _ := s.directory.Alive(t.Context(), "m_a"); alive {
+		t.Error("it is still there")
+	}
+	if !s.entry("c").Ended {
+		t.Error("a tombstone is missing")
+	}
+}

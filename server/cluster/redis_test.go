@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+)
+
+func openRedisDirectory(t *testing.T) (Directory, *miniredis.Miniredis) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	return NewRedisDirectory(client, "app."), server
+}
+
+// Redis does what the pure functions say, whatever comes before: the tests on a simulated directory hold for Redis.
+func TestRedisActsLikeTheSimulation(t *testing.T) {
+	redis, server := openRedisDirectory(t)
+	peers := []Peer{{"m_a", "10.0.0.1:9091"}, {"m_b", "[fd00::2]:9091"}}
+	rapid.Check(t, func(t *rapid.T) {
+		server.FlushAll()
+		model := newSimulatedDirectory()
+		ctx := context.Background()
+		anyEntry := rapid.Custom(func(t *rapid.T) Entry {
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0:
+				return Entry{}
+			case 1:
+				return ended()
+			}
+			return Entry{Owner: rapid.SampledFrom(peers).Draw(t, "owner"), Epoch: rapid.Int64Range(1, 12).Draw(t, "epoch")}
+		})
+		anyID := rapid.SampledFrom([]string{"x", "y"})
+		t.Repeat(map[string]func(*rapid.T){
+			"swap": func(t *rapid.T) {
+				change := Change{ConnectionID: anyID.Draw(t, "id"), To: anyEntry.Filter(Entry.exists).Draw(t, "to"), OrAbsent: rapid.Bool().Draw(t, "or absent")}
+				change.From = model.entries[change.ConnectionID]
+				if rapid.Bool().Draw(t, "stale") {
+					change.From = anyEntry.Draw(t, "from")
+				}
+				got, err := redis.Swap(ctx, change)
+				want, _ := model.Swap(ctx, change)
+				if err != nil || got[0] != want[0] {
+					t.Fatalf("%+v: %+v, %v, want %+v", change, got, err, want)
+				}
+			},
+			"assert": func(t *rapid.T) {
+				owner := rapid.SampledFrom(peers).Draw(t, "owner")
+				holding := Holding{anyID.Draw(t, "id"), rapid.Int64Range(1, 12).Draw(t, "epoch")}
+				got, err := redis.Assert(ctx, owner, holding)
+				want, _ := model.Assert(ctx, owner, holding)
+				if err != nil || got[0] != want[0] {
+					t.Fatalf("%+v of %+v: %+v, %v, want %+v", holding, owner, got, err, want)
+				}
+			},
+			"find": func(t *rapid.T) {
+				id := anyID.Draw(t, "id")
+				got, err := redis.Find(ctx, id)
+				want, _ := model.Find(ctx, id)
+				if err != nil || got != want {
+					t.Fatalf("%+v, %v, want %+v", got, err, want)
+				}
+			},
+		})
+	})
+}
+
+func TestNothingStaysInRedisForLong(t *testing.T) {
+	directory, server := openRedisDirectory(t)
+	self := Peer{"m_a", "10.0.0.1:9091"}
+	if _, err := directory.Renew(t.Context(), self); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := directory.Swap(t.Context(), Change{ConnectionID: "x", To: claimed(self)}, Change{ConnectionID: "y", To: ended()}); err != nil {
+		t.Fatal(err)
+	}
+	lives := map[string]time.Duration{
+		"app.chatcluster:srv:m_a": LivenessTimeout, "app.chatcluster:servers": LivenessTimeout,
+		"app.chatcluster:connection:x": entryLife, "app.chatcluster:connection:y": tombstoneLife,
+	}
+	for _, key := range server.Keys() {
+		if life := server.TTL(key); life != lives[key] || life == 0 {
+			t.Errorf("%s lives for %v, want %v", key, life, lives[key])
+		}
+	}
+	if len(server.Keys()) != len(lives) {
+		t.Errorf("keys: %v", server.Keys())
+	}
+}
+
+func TestServersInRedis(t *testing.T) {
+	directory, server := openRedisDirectory(t)
+	now := time.Now()
+	server.SetTime(now)
+	a, b := Peer{"m_a", "10.0.0.1:9091"}, Peer{"m_b", "[fd00::2]:9091"}
+	renew := func(peer Peer, want ...Peer) {
+		t.Helper()
+		got, err := directory.Renew(t.Context(), peer)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%v, %v, want %v", got, err, want)
+		}
+	}
+	renew(a, a)
+	renew(b, a, b)
+	server.FastForward(LivenessTimeout / 2)
+	server.SetTime(now.Add(LivenessTimeout / 2))
+	renew(b, a, b)
+	server.FastForward(LivenessTimeout / 2)
+	server.SetTime(now.Add(LivenessTimeout + time.Second))
+	renew(b, b)
+	for peer, want := range map[Peer]bool{a: false, b: true} {
+		if alive, err := directory.Alive(t.Context(), peer.Instance); err != nil || alive != want {
+			t.Errorf("%s alive: %v, %v", peer.Instance, alive, err)
+		}
+	}
+	if err := directory.Leave(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if alive, err := directory.Alive(t.Context(), b.Instance); err != nil || alive {
+		t.Errorf("after leaving, alive: %v, %v", alive, err)
+	}
+	renew(a, a)
+}
+
+func TestStrangeEntriesAreErrors(t *testing.T) {
+	directory, server := openRedisDirectory(t)
+	for _, text := range []string{"x", "0 m_a address", "-1 m_a address", "1 m_a", "99999999999999999999 m_a address"} {
+		if err := server.Set("app.chatcluster:connection:x", text); err != nil {
+			t.Fatal(err)
+		}
+		if entry, err := directory.Find(t.Context(), "x"); err == nil {
+			t.Errorf("%q is read as %+v", text, entry)
+		}
+	}
+}

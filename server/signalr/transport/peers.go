@@ -1,0 +1,181 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Peers are the other servers among which clients' requests are spread. Each connection is owned by one server, which
+// answers all its requests. All methods may be called concurrently.
+type Peers interface {
+	// Locate finds the owner of a connection that this server does not know. With claim it becomes this server's if
+	// nobody owns it; then here is true. Else owner is the server to give to Forward, or "" if the connection does not
+	// exist, or not any more. With an error nobody knows.
+	Locate(ctx context.Context, connectionID string, claim bool) (owner string, here bool, err error)
+	// Forward lets the owner answer a request. It returns false, and has answered nothing, if the connection is not there
+	// any more: then Locate has to be asked again.
+	Forward(w http.ResponseWriter, r *http.Request, connectionID, owner string) bool
+	// Release says that a connection that was claimed has ended. It does not block.
+	Release(connectionID string)
+}
+
+// forwardedKey marks requests that come from a peer.
+type forwardedKey struct{}
+
+func isForwarded(ctx context.Context) bool { return ctx.Value(forwardedKey{}) != nil }
+
+// ServeForwarded answers requests that peers forward: those of connections of this server. It never forwards.
+func (m *Manager) ServeForwarded(w http.ResponseWriter, r *http.Request) {
+	token, _ := queryValue(r.URL.Query(), "id")
+	m.await(token)
+	connection, _ := m.known(token)
+	if connection == nil {
+		http.Error(w, bodyUnknownID, http.StatusNotFound)
+		return
+	}
+	connection.endpoint.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), forwardedKey{}, true)))
+}
+
+// Abandon ends a connection that other servers have given up.
+func (m *Manager) Abandon(connectionID string) {
+	for _, connection := range m.snapshot() {
+		if connection.ID() == connectionID {
+			connection.Abort(nil)
+		}
+	}
+}
+
+// locate finds a connection that this server does not know: it makes it here if nobody owns it yet, or else has its owner
+// answer the request, or refuses it. In both these cases it returns nil.
+func (x *exchange) locate(token string) *Connection {
+	manager := x.endpoint.manager
+	claims, ok := manager.options.Tokens.Verify(x.endpoint.hub, token, time.Now())
+	if !ok || isForwarded(x.request.Context()) {
+		x.refuseUnknown()
+		return nil
+	}
+	for range 2 { // the second time if the owner has gone meanwhile
+		connection, owner, err := manager.claim(x, token, claims)
+		switch {
+		case errors.Is(err, errFull):
+			x.refuseFull()
+			return nil
+		case errors.Is(err, errClosing), errors.Is(err, errUnknownToken):
+			x.refuseUnknown()
+			return nil
+		case err != nil:
+			x.writer.Header().Set("Retry-After", strconv.Itoa(1))
+			x.respond(http.StatusServiceUnavailable, "")
+			return nil
+		case connection != nil:
+			return connection
+		case owner == "":
+			x.refuseUnknown()
+			return nil
+		case x.forward(claims.ConnectionID, owner):
+			return nil
+		}
+	}
+	x.refuseUnknown()
+	return nil
+}
+
+// claim makes a connection on this server if nobody owns it. Requests with the same token wait for each other: what the
+// first of them makes, the others find.
+func (m *Manager) claim(x *exchange, token string, claims Claims) (connection *Connection, owner string, err error) {
+	defer m.take(token)()
+	if connection, ended := m.known(token); connection != nil || ended {
+		return connection, "", nil
+	}
+	fresh := time.Since(claims.IssuedAt) <= m.options.DisconnectTimeout
+	full := m.room()
+	here := fresh && full == nil
+	if m.options.Peers != nil {
+		if owner, here, err = m.options.Peers.Locate(x.request.Context(), claims.ConnectionID, here); err != nil {
+			return nil, "", fmt.Errorf("find the owner of a connection: %w", err)
+		}
+	}
+	switch {
+	case here:
+	case owner == "" && fresh:
+		return nil, "", full
+	default:
+		return nil, owner, nil
+	}
+	connection, err = m.add(&Connection{
+		endpoint: x.endpoint, id: claims.ConnectionID, token: token, negotiated: true, stateful: claims.Stateful,
+	}, newRequest(x.request, x.user))
+	if err != nil {
+		m.release(claims.ConnectionID)
+	}
+	return connection, "", err
+}
+
+// release says that a negotiated connection is no longer this server's.
+func (m *Manager) release(connectionID string) {
+	if m.options.Peers != nil {
+		m.options.Peers.Release(connectionID)
+	}
+}
+
+// forward lets the owner of a connection answer. The headers that were prepared for an answer of this server's own give
+// way to the owner's.
+func (x *exchange) forward(connectionID, owner string) bool {
+	for _, name := range noCacheHeaders {
+		x.writer.Header().Del(name)
+	}
+	writer := &timedWriter{ResponseWriter: x.writer, control: http.NewResponseController(x.writer), timeout: x.endpoint.options.TransportSendTimeout}
+	return x.endpoint.manager.options.Peers.Forward(writer, x.request, connectionID, owner)
+}
+
+// timedWriter gives each write of a response a time limit: a client that reads nothing shall not hold the owner's answer
+// for ever.
+type timedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+// Write implements http.ResponseWriter.
+func (w *timedWriter) Write(data []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
+	return w.ResponseWriter.Write(data)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// take waits until no other request looks for the owner of a token, and returns what lets the next one.
+func (m *Manager) take(token string) (end func()) {
+	for {
+		m.mu.Lock()
+		turn, taken := m.seeking[token]
+		if !taken {
+			turn = make(chan struct{})
+			m.seeking[token] = turn
+			m.mu.Unlock()
+			return func() {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				delete(m.seeking, token)
+				close(turn)
+			}
+		}
+		m.mu.Unlock()
+		<-turn
+	}
+}
+
+// await waits until no request looks for the owner of a token.
+func (m *Manager) await(token string) {
+	m.mu.Lock()
+	turn := m.seeking[token]
+	m.mu.Unlock()
+	if turn != nil {
+		<-turn
+	}
+}
