@@ -18,6 +18,9 @@ import (
 // take, and the transports watch each write.
 const (
 	readHeaderTimeout = 10 * time.Second
+	// readTimeout is for the body too. Hubs read bodies in their own time, and say so; this is for all others, above all
+	// those that nobody reads: net/http waits for their end before it answers, however long that takes.
+	readTimeout       = 30 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maximumHeaderSize = 32 << 10
 )
@@ -25,7 +28,7 @@ const (
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ErrorLog: httpErrors(logger),
-		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maximumHeaderSize,
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maximumHeaderSize,
 	}
 }
 

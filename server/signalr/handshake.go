@@ -58,6 +58,9 @@ func (c *connection) register() bool {
 		return false
 	}
 	c.transport.Start(c.handshakeResponse(""))
+	if c.hub.closing.Load() {
+		c.sendElsewhere() // the server began to close meanwhile, and may have told all whom it knew before
+	}
 	return true
 }
 

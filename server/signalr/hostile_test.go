@@ -3,8 +3,10 @@ package signalr_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,4 +130,39 @@ func TestAClientMayReconnectWhileOnConnectedRuns(t *testing.T) {
 	second.send(`{"type":9,"sequenceId":1}`, `{"type":1,"invocationId":"1","target":"Hello","arguments":[]}`)
 	close(hub.open)
 	second.expect(`{"type":3,"invocationId":"1","result":"hello"}`)
+}
+
+// A request that never ends must not hold up its connection, nor the server's end.
+func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
+	_, address := startHub(t, &testHub{}, signalr.HubOptions{}, signalr.EndpointOptions{})
+	token := negotiate(t, address).ConnectionToken
+	poll(t, address, token)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	began := time.Now()
+	if _, err := io.WriteString(conn, "POST /?id="+token+" HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(3 * patience))
+	answer, err := io.ReadAll(conn)
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 408") {
+		t.Errorf("after %v: %q, %v", time.Since(began), answer, err)
+	}
+}
+
+// poll sends the first poll of a connection, which is answered at once.
+func poll(t *testing.T, address, token string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"?id="+token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
 }

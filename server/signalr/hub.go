@@ -34,6 +34,9 @@ type Hub struct {
 
 func newHub(server *Server, name string, value any, options HubOptions) (*Hub, error) {
 	options.setDefaults()
+	if count := len(options.Protocols); count > maximumProtocols {
+		return nil, fmt.Errorf("%d protocols are given; a hub has at most %d", count, maximumProtocols)
+	}
 	methods, err := methodsOf(value)
 	if err != nil {
 		return nil, err

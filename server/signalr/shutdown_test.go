@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/chatcluster/chatcluster/server/signalr"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,6 +64,60 @@ func TestShutdownInvitesClientsToConnectAgainAndWaitsForCalls(t *testing.T) {
 	}
 	if _, err := server.Hub("Late", hub, signalr.HubOptions{}); err == nil {
 		t.Error("a hub could be registered after the shutdown")
+	}
+}
+
+// slowBackplane is a backplane whose subscriptions take until the test lets them.
+type slowBackplane struct {
+	backplane.Memory
+	asked, confirmed chan struct{}
+}
+
+func (b *slowBackplane) Open(name string, receiver backplane.Receiver) (backplane.Hub, error) {
+	hub, err := b.Memory.Open(name, receiver)
+	return &slowHub{Hub: hub, backplane: b}, err
+}
+
+type slowHub struct {
+	backplane.Hub
+	backplane *slowBackplane
+}
+
+func (h *slowHub) Subscribe(context.Context, ...backplane.Target) error {
+	h.backplane.asked <- struct{}{}
+	<-h.backplane.confirmed
+	return nil
+}
+
+func TestAClientThatConnectsDuringShutdownIsInvitedToConnectAgainToo(t *testing.T) {
+	carrier := &slowBackplane{asked: make(chan struct{}), confirmed: make(chan struct{})}
+	server, err := signalr.NewServer(signalr.ServerOptions{Backplane: carrier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(registered.Endpoint(signalr.EndpointOptions{}))
+	defer web.Close()
+	early, late := dial(t, web.URL), dial(t, web.URL)
+	early.send(`{"protocol":"json","version":1}`)
+	<-carrier.asked
+	carrier.confirmed <- struct{}{}
+	early.expect(`{}`)
+	late.send(`{"protocol":"json","version":1}`)
+	<-carrier.asked
+	done := make(chan error)
+	go func() { done <- server.Shutdown(context.Background()) }()
+	early.expect(`{"type":7,"allowReconnect":true}`) // now the server has told all whom it knew
+	carrier.confirmed <- struct{}{}
+	late.expect(`{}`, `{"type":7,"allowReconnect":true}`)
+	for _, c := range []*client{early, late} {
+		_ = c.socket.CloseNow()
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -113,37 +112,6 @@ func (x *exchange) setNoCache() {
 	header.Set("Cache-Control", "no-cache, no-store")
 	header.Set("Pragma", "no-cache")
 	header.Set("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
-}
-
-// servePost takes what a client of server-sent events or long polling sends. It is answered when the bytes are queued.
-func (x *exchange) servePost() {
-	connection := x.connection()
-	if connection == nil {
-		return
-	}
-	if connection.Kind() == WebSockets {
-		x.respond(http.StatusMethodNotAllowed, bodyNoPost)
-		return
-	}
-	connection.posting.Lock() // the bytes of two requests must not mix
-	defer connection.posting.Unlock()
-	chunk := chunks.Get().(*[4096]byte)
-	defer chunks.Put(chunk)
-	for {
-		n, err := x.request.Body.Read(chunk[:])
-		if n > 0 && !connection.receive(nil, chunk[:n]) {
-			x.respond(http.StatusNotFound, "")
-			return
-		}
-		if errors.Is(err, io.EOF) {
-			x.respond(http.StatusOK, "")
-			return
-		}
-		if err != nil {
-			x.respond(http.StatusBadRequest, "")
-			return
-		}
-	}
 }
 
 // serveDelete ends a long-polling connection.
