@@ -180,7 +180,7 @@ func (c *connection) tearDown() {
 		c.hub.disconnected(c, c.cause)
 	}
 	c.hub.index.remove(c)
-	c.hub.results.connectionEnded(c)
+	c.hub.results.connectionEnded(c.id())
 }
 
 // advance moves from one phase to the next. It reports false if the connection is in another phase or has ended.

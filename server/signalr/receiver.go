@@ -76,8 +76,8 @@ func (d *delivery) to(c *connection) {
 		d.strangers = append(d.strangers, c)
 		return
 	}
-	if d.message.InvocationID != "" {
-		d.hub.forwardedResult(d.message.InvocationID, d.message.ReturnTo, c)
+	if d.message.InvocationID != "" && !d.hub.forwardedResult(d.message.InvocationID, d.message.ReturnTo, c) {
+		return
 	}
 	_ = c.transport.Send(payload) // a client that cannot take it is ended by Send; others do not care
 }

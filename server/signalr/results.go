@@ -13,10 +13,15 @@ import (
 // results are the calls of client methods whose results are awaited: by this server, or by another one for which a client
 // of this server answers.
 type results struct {
-	// mu guards pending. Nothing is called while it is held.
+	// mu guards what follows. Nothing is called while it is held.
 	mu      sync.Mutex
 	pending map[string]*pendingResult
+	// owed are the ids of those that local clients have to answer, by connection id.
+	owed map[string]map[string]struct{}
 }
+
+// maximumOwed is how many calls one client may have to answer: one that never does must not fill the memory.
+const maximumOwed = 10_000
 
 // pendingResult is one awaited result.
 type pendingResult struct {
@@ -26,19 +31,44 @@ type pendingResult struct {
 	settle func(codec protocol.Protocol, completion *protocol.Completion, err error)
 }
 
-func (r *results) expect(id string, result *pendingResult) {
+// expect enters a call. It reports false if the client has too many to answer already.
+func (r *results) expect(id string, result *pendingResult) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pending == nil {
-		r.pending = make(map[string]*pendingResult)
+		r.pending, r.owed = make(map[string]*pendingResult), make(map[string]map[string]struct{})
+	}
+	if client := result.connectionID; client != "" {
+		if len(r.owed[client]) >= maximumOwed {
+			return false
+		}
+		if r.owed[client] == nil {
+			r.owed[client] = make(map[string]struct{})
+		}
+		r.owed[client][id] = struct{}{}
 	}
 	r.pending[id] = result
+	return true
 }
 
 func (r *results) forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.remove(id)
+}
+
+// remove is called with mu held.
+func (r *results) remove(id string) {
+	result := r.pending[id]
+	if result == nil {
+		return
+	}
 	delete(r.pending, id)
+	client := result.connectionID
+	delete(r.owed[client], id)
+	if len(r.owed[client]) == 0 {
+		delete(r.owed, client)
+	}
 }
 
 // complete settles the call that a completion answers. from is the id of the local client that sent it, "" if it came from
@@ -54,34 +84,33 @@ func (r *results) complete(from string, codec protocol.Protocol, completion *pro
 		r.mu.Unlock()
 		return invalidOperation("Connection ID '%s' is not valid for invocation ID '%s'.", from, completion.ID)
 	}
-	delete(r.pending, completion.ID)
+	r.remove(completion.ID)
 	r.mu.Unlock()
 	result.settle(codec, completion, nil)
 	return nil
 }
 
 // connectionEnded settles the calls that a client can no longer answer.
-func (r *results) connectionEnded(c *connection) {
+func (r *results) connectionEnded(connectionID string) {
 	var lost []*pendingResult
 	r.mu.Lock()
-	for id, result := range r.pending {
-		if result.connectionID == c.id() {
-			lost = append(lost, result)
-			delete(r.pending, id)
-		}
+	for id := range r.owed[connectionID] {
+		lost = append(lost, r.pending[id])
+		r.remove(id)
 	}
 	r.mu.Unlock()
 	for _, result := range lost {
-		result.settle(nil, nil, connectionFault("Connection '%s' disconnected.", c.id(), ErrConnectionLost))
+		result.settle(nil, nil, connectionFault("Connection '%s' disconnected.", connectionID, ErrConnectionLost))
 	}
 }
 
-// forwardedResult makes a client of this server answer to the server that asked.
-func (h *Hub) forwardedResult(id, returnTo string, c *connection) {
+// forwardedResult makes a client of this server answer to the server that asked. It reports false, and answers itself,
+// if the client has too many calls to answer already.
+func (h *Hub) forwardedResult(id, returnTo string, c *connection) bool {
 	codec := c.codec()
-	h.results.expect(id, &pendingResult{connectionID: c.id(), settle: func(_ protocol.Protocol, completion *protocol.Completion, err error) {
+	settle := func(_ protocol.Protocol, completion *protocol.Completion, err error) {
 		if err != nil {
-			completion = &protocol.Completion{ID: id, Error: "Connection disconnected."}
+			completion = &protocol.Completion{ID: id, Error: answerFor(err)}
 		}
 		frame, err := codec.Append(nil, completion)
 		if err != nil {
@@ -89,7 +118,24 @@ func (h *Hub) forwardedResult(id, returnTo string, c *connection) {
 			return
 		}
 		h.running.Go(func() { h.returnResult(returnTo, codec.Name(), frame) })
-	}})
+	}
+	if h.results.expect(id, &pendingResult{connectionID: c.id(), settle: settle}) {
+		return true
+	}
+	settle(nil, nil, tooManyOwed(c.id()))
+	return false
+}
+
+// answerFor is the answer in the place of a client that gave none.
+func answerFor(err error) string {
+	if errors.Is(err, ErrConnectionLost) {
+		return "Connection disconnected."
+	}
+	return err.Error()
+}
+
+func tooManyOwed(connectionID string) error {
+	return invalidOperation("Connection '%s' has %d calls to answer already.", connectionID, maximumOwed)
 }
 
 func (h *Hub) returnResult(returnTo, protocolName string, frame []byte) {
@@ -119,7 +165,9 @@ func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any,
 	if local != nil {
 		awaited.connectionID = connectionID
 	}
-	h.results.expect(id, awaited)
+	if !h.results.expect(id, awaited) {
+		return tooManyOwed(connectionID)
+	}
 	defer h.results.forget(id)
 	if err := h.sendInvocation(ctx, local, connectionID, message); err != nil {
 		return err
