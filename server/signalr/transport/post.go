@@ -25,7 +25,7 @@ func (x *exchange) servePost() {
 	defer chunks.Put(chunk)
 	for {
 		n, err := body.Read(chunk[:])
-		if n > 0 && !x.forward(connection, body, chunk[:n]) {
+		if n > 0 && !x.pass(connection, body, chunk[:n]) {
 			x.respond(http.StatusNotFound, "")
 			return
 		}
@@ -49,8 +49,8 @@ func (x *exchange) refuseBody(err error) {
 	x.respond(http.StatusBadRequest, "")
 }
 
-// forward gives the connection a part of a body. The time that the connection takes is not the client's.
-func (x *exchange) forward(connection *Connection, body *patientBody, part []byte) bool {
+// pass gives the connection a part of a body. The time that the connection takes is not the client's.
+func (x *exchange) pass(connection *Connection, body *patientBody, part []byte) bool {
 	began := time.Now()
 	defer func() { body.started = body.started.Add(time.Since(began)) }()
 	return connection.receive(nil, part)
