@@ -60,6 +60,10 @@ func New(options Options) *Backplane {
 	b.carrier = newCarrier(connector, options, b.table, status)
 	b.goroutines.Go(func() { b.carrier.run(ctx) })
 	b.goroutines.Go(func() { connector.lookout.run(ctx) })
+	if observe := options.Observer.ServersSeen; observe != nil {
+		inspector := &inspector{connector: connector, interval: options.ServerInfoInterval, observe: observe}
+		b.goroutines.Go(func() { inspector.run(ctx) })
+	}
 	return b
 }
 

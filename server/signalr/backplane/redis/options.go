@@ -50,6 +50,9 @@ type Options struct {
 	// HealthCheckInterval is the time between pings on an idle connection. A Redis that has sent nothing for two
 	// intervals and a quarter counts as gone. Default 4 s.
 	HealthCheckInterval time.Duration
+	// ServerInfoInterval is the time between two questions to Redis how it is, asked only for Observer.ServersSeen.
+	// Default 15 s.
+	ServerInfoInterval time.Duration
 	// Observer is told what happens, for metrics.
 	Observer Observer
 }
@@ -77,6 +80,9 @@ type Observer struct {
 	Repeated func()
 	// SubscriptionsChanged is called with the number of channels that are subscribed or about to be.
 	SubscriptionsChanged func(channels int)
+	// ServersSeen is called at every ServerInfoInterval with those primaries that told how they are: none while Redis is
+	// away, or if the user lacks the permission (+info). If it is nil, they are not asked.
+	ServersSeen func([]ServerInfo)
 }
 
 const defaultHealthCheck = 4 * time.Second
@@ -124,6 +130,7 @@ func (o Options) withDefaults() Options {
 	o.SubscribeTimeout = positiveOr(o.SubscribeTimeout, 10*time.Second)
 	o.AcknowledgeTimeout = positiveOr(o.AcknowledgeTimeout, 30*time.Second)
 	o.HealthCheckInterval = positiveOr(o.HealthCheckInterval, defaultHealthCheck)
+	o.ServerInfoInterval = positiveOr(o.ServerInfoInterval, 15*time.Second)
 	o.Observer = o.Observer.withDefaults()
 	return o
 }
