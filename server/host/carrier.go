@@ -93,7 +93,22 @@ func redisSettings(c config.Config, login *credentials) (redis.Options, error) {
 	options := connection.Options()
 	options.Redis.CredentialsProvider = login.provide
 	setBackplane(&options, c.Backplane)
-	return options, nil
+	options.TLSFiles = redis.TLSFiles{
+		AuthorityFile: c.RedisTLSCAFile, CertificateFile: c.RedisTLSCertificateFile, KeyFile: c.RedisTLSKeyFile,
+	}
+	return options, checkRedisFiles(options.TLSFiles)
+}
+
+// checkRedisFiles names the key of a file that cannot be used: at the start it is a mistake, later it may be half replaced.
+func checkRedisFiles(files redis.TLSFiles) error {
+	if err := (redis.TLSFiles{AuthorityFile: files.AuthorityFile}).Check(); err != nil {
+		return config.Problem("RedisTlsCaFile", "cannot be used: %w", err)
+	}
+	files.AuthorityFile = ""
+	if err := files.Check(); err != nil {
+		return config.Problem("RedisTlsCertificateFile", "or RedisTlsKeyFile cannot be used: %w", err)
+	}
+	return nil
 }
 
 func setBackplane(options *redis.Options, from config.Backplane) {

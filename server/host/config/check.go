@@ -4,7 +4,7 @@ import "slices"
 
 // Check returns what is wrong with keys that do not fit together, as Problem does. It opens no file.
 func (c *Config) Check() error {
-	for _, check := range []func() error{c.checkTLS, c.checkAuthentication, c.checkSecrets, c.checkShutdown, c.checkBackplane} {
+	for _, check := range []func() error{c.checkTLS, c.checkRedisTLS, c.checkAuthentication, c.checkSecrets, c.checkShutdown, c.checkBackplane} {
 		if err := check(); err != nil {
 			return err
 		}

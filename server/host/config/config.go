@@ -78,6 +78,9 @@ type Config struct {
 	RedisDefaultDatabase *int
 	// Backplane is for a server with Redis.
 	Backplane Backplane
+	// RedisTLSCAFile, RedisTLSCertificateFile and RedisTLSKeyFile are PEM files for the connections to Redis, read for each
+	// of them.
+	RedisTLSCAFile, RedisTLSCertificateFile, RedisTLSKeyFile string
 	// ClusterKey proves the connection tokens of all servers; empty means that they agree on one through Redis.
 	ClusterKey string
 	// ClusterKeyPrevious is a key whose tokens are accepted too, while ClusterKey is exchanged.
@@ -128,6 +131,7 @@ func (c *Config) Keys() []Key {
 	keys = append(keys, c.authenticationKeys()...)
 	keys = append(keys, c.redisKeys()...)
 	keys = append(keys, c.backplaneKeys()...)
+	keys = append(keys, c.redisTLSKeys()...)
 	keys = append(keys, c.clusterKeys()...)
 	return append(keys, c.operationKeys()...)
 }

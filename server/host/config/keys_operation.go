@@ -6,8 +6,8 @@ func (c *Config) redisKeys() []Key {
 		Name: "RedisConnection", Group: group, Value: redisConnection(&c.RedisConnection), Mask: maskConnection,
 		Variables: []string{"REDIS_CONNECTION", "RedisConnection", "ConnectionStrings__Redis"},
 		Aliases:   []string{"ConnectionStrings:Redis", "ConnectionStrings:RedisConnection"},
-		Description: "Redis that connects this server with others: redis:6379,password=...,ssl=true as for StackExchange.Redis, " +
-			"or a redis:// or rediss:// URL. Without it the server stands alone.",
+		Description: "Redis that connects this server with others: redis:6379,password=...,ssl=true as for StackExchange.Redis, with " +
+			"several endpoints for a Cluster or replicas and serviceName for Sentinels, or a redis:// or rediss:// URL. Without it the server stands alone.",
 	}, &c.RedisConnectionFile)
 	password := WithFile(Key{
 		Name: "RedisPassword", Group: group, Value: Text(&c.RedisPassword, nil).As("secret"), Secret: true,

@@ -36,6 +36,12 @@ func maskConnection(text string) string {
 	return connection.String()
 }
 
+// encrypted tells whether a connection string asks for TLS.
+func encrypted(text string) bool {
+	connection, err := redis.ParseConnectionString(text)
+	return err == nil && connection.TLS
+}
+
 // database is the number of a Redis database; empty means that none is given.
 func database(target **int) Value {
 	parse := func(text string) (*int, error) {

@@ -7,6 +7,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
@@ -15,8 +16,8 @@ import (
 func WriteMarkdown(w io.Writer) error {
 	m := New()
 	m.Build("")
-	_ = m.Redis()
 	_ = m.Peers()
+	m.Redis().ServersSeen([]redis.ServerInfo{{}})
 	m.Limits(0)
 	m.Invoked("", "", 0, false) // a metric with labels shows from its first use on
 	m.Reloaded("", true)

@@ -113,6 +113,18 @@ func TestRedisShowsOnlyIfThereIsOne(t *testing.T) {
 		`chatcluster_redis_transit_seconds_count 2`, `chatcluster_redis_transit_seconds_sum 0.002`,
 		`chatcluster_redis_stream_lag 7`, `chatcluster_redis_stream_missed_total 3`, `chatcluster_redis_stream_repeated_total 1`,
 	)
+	observer.ServersSeen([]redis.ServerInfo{{
+		Address: "redis:6379", MemoryUsed: 1000, MemoryLimit: 2000, EvictedKeys: 3, Clients: 4, Replicas: 1, ReplicationLag: 5,
+	}})
+	expect(t, m,
+		`chatcluster_redis_server_memory_bytes{server="redis:6379"} 1000`, `chatcluster_redis_server_memory_limit_bytes{server="redis:6379"} 2000`,
+		`chatcluster_redis_server_evicted_keys_total{server="redis:6379"} 3`, `chatcluster_redis_server_clients{server="redis:6379"} 4`,
+		`chatcluster_redis_server_replicas{server="redis:6379"} 1`, `chatcluster_redis_server_replication_lag_bytes{server="redis:6379"} 5`,
+	)
+	observer.ServersSeen(nil)
+	if text := scrape(m); strings.Contains(text, "chatcluster_redis_server_") {
+		t.Errorf("a server that is silent is shown:\n%s", text)
+	}
 	observer.StateChanged(redis.State{})
 	observer.StateChanged(redis.State{Connected: true, Generation: 2})
 	expect(t, m, `chatcluster_redis_connected 1`, `chatcluster_redis_connections_total 2`)

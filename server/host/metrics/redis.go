@@ -54,7 +54,10 @@ func newRedisMetrics(registry *prometheus.Registry) redisMetrics {
 // called once; a server without Redis does not call it and shows nothing of it.
 func (m *Metrics) Redis() redis.Observer {
 	r := newRedisMetrics(m.registry)
+	servers := &redisServers{}
+	m.registry.MustRegister(servers)
 	return redis.Observer{
+		ServersSeen:   func(seen []redis.ServerInfo) { servers.last.Store(&seen) },
 		Published:     r.published.Inc,
 		PublishFailed: r.failed.Inc,
 		Received: func(bytes int) {
