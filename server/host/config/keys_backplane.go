@@ -24,7 +24,7 @@ func (c *Config) backplaneKeys() []Key {
 		{
 			Name: "BackplaneMode", Group: group, Default: string(redis.ModePubSub), Value: Choice(&b.Mode, names(redis.Modes())...),
 			Description: "How messages go through Redis; the same on all servers. pubsub is what ASP.NET Core servers speak. " +
-				"streams lets servers catch up on what they missed while a connection or Redis was away.",
+				"sharded (Redis 7) loads one shard of a Cluster instead of all. streams lets servers catch up on what they missed while a connection or Redis was away.",
 		},
 		{
 			Name: "BackplaneLocalFallback", Group: group, Default: textFalse, Value: Switch(&b.LocalFallback),

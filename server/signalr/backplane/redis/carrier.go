@@ -20,29 +20,33 @@ type carrier interface {
 
 // newCarrier returns the carrier of the mode that options ask for.
 func newCarrier(connector connector, options Options, table *subscriptions, status *status) carrier {
-	if options.Mode == ModeStreams {
+	switch options.Mode {
+	case ModeStreams:
 		return newStreams(connector, options, table, status)
+	case ModeSharded:
+		return newSharded(connector.place, connector.with, options, table, status)
+	default:
+		return newLink(connector.at(slotOf(options.ChannelPrefix)), options, table.part, status)
 	}
-	return newLink(connector, slotOf(options.ChannelPrefix), options, table, status)
 }
 
-// link is the carrier on classic publish/subscribe: one connection to publish and one to subscribe, both to the server
-// that serves slot. In a Cluster any server would do; only when all publish and subscribe at the same one is there an
-// order among messages, and a true count of their receivers.
+// link is the carrier on classic publish/subscribe: one connection to publish and one to subscribe, both to the same
+// server. In a Cluster any server would do; only when all processes publish and subscribe at the same one is there an
+// order among messages, and a true count of their receivers. Sharded publish/subscribe has a link for each shard.
 type link struct {
 	publisher  *publisher
 	subscriber *subscriber
 }
 
-func newLink(connector connector, slot int, options Options, table *subscriptions, status *status) *link {
-	publisher := newPublisher(connector, slot, options, status)
+func newLink(open opener, options Options, part *part, status *status) *link {
+	publisher := newPublisher(open, options, status)
 	return &link{
 		publisher: publisher,
 		subscriber: &subscriber{
-			connector:   connector,
-			slot:        slot,
+			open:        open,
+			sharded:     options.Mode == ModeSharded,
 			healthCheck: options.HealthCheckInterval,
-			table:       table,
+			part:        part,
 			leg:         status.leg(subscribing),
 			observer:    options.Observer,
 			lost:        publisher.doubt,

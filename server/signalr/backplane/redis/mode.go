@@ -21,7 +21,7 @@ const (
 )
 
 // Modes are all modes, the default first.
-func Modes() []Mode { return []Mode{ModePubSub, ModeStreams} }
+func Modes() []Mode { return []Mode{ModePubSub, ModeSharded, ModeStreams} }
 
 // Safety says when a server in ModeStreams may forget a message that Redis has accepted: it keeps those that Redis may
 // still lose, and sends them again if Redis comes back without them.

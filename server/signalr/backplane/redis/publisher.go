@@ -19,8 +19,8 @@ import (
 // under way the next one gathers. No command is ever repeated, so no message doubles; a call that failed may have
 // published nevertheless when the connection broke before the reply.
 type publisher struct {
-	connector   connector
-	slot        int
+	open        opener
+	sharded     bool
 	timeout     time.Duration
 	healthCheck time.Duration
 	leg         *leg
@@ -55,10 +55,10 @@ type publication struct {
 // errPublishTimeout is the cause of a context that ended by PublishTimeout and not by the caller's doing.
 var errPublishTimeout = errors.New("publish timeout")
 
-func newPublisher(connector connector, slot int, options Options, status *status) *publisher {
+func newPublisher(open opener, options Options, status *status) *publisher {
 	return &publisher{
-		connector:   connector,
-		slot:        slot,
+		open:        open,
+		sharded:     options.Mode == ModeSharded,
 		timeout:     options.PublishTimeout,
 		healthCheck: options.HealthCheckInterval,
 		leg:         status.leg(publishing),
@@ -146,7 +146,7 @@ func (p *publisher) run(ctx context.Context) {
 	defer p.refuse(backplane.ErrClosed)
 	var retry retry
 	for ctx.Err() == nil {
-		opened, err := p.connector.openAndLogIn(ctx, p.slot, func(ctx context.Context, s *session) error {
+		opened, err := p.open(ctx, func(ctx context.Context, s *session) error {
 			return s.client.Ping(ctx).Err()
 		})
 		if err == nil {
@@ -242,7 +242,7 @@ func (p *publisher) send(ctx context.Context, pipeline goredis.Pipeliner, batch 
 	replies := make([]*goredis.IntCmd, len(batch))
 	for i, item := range batch {
 		if !item.abandoned.Load() {
-			replies[i] = pipeline.Publish(ctx, item.channel, item.payload)
+			replies[i] = p.publishOver(ctx, pipeline, item)
 		}
 	}
 	if pipeline.Len() > 0 {
@@ -258,6 +258,13 @@ func (p *publisher) send(ctx context.Context, pipeline goredis.Pipeliner, batch 
 		p.finish(item, receivers, p.explain(err))
 	}
 	return broken
+}
+
+func (p *publisher) publishOver(ctx context.Context, pipeline goredis.Pipeliner, item *publication) *goredis.IntCmd {
+	if p.sharded {
+		return pipeline.SPublish(ctx, item.channel, item.payload)
+	}
+	return pipeline.Publish(ctx, item.channel, item.payload)
 }
 
 func replyOf(reply *goredis.IntCmd) (int64, error) {

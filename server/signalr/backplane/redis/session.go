@@ -138,6 +138,25 @@ func (c connector) talk(
 	return talk(ctx, opened.client)
 }
 
+// opener opens sessions at one place. They are logged in once use, which has the first command, has returned.
+type opener func(ctx context.Context, use func(context.Context, *session) error) (*session, error)
+
+// at opens sessions with the primary that serves slot, whichever that is at the time.
+func (c connector) at(slot int) opener {
+	return func(ctx context.Context, use func(context.Context, *session) error) (*session, error) {
+		return c.openAndLogIn(ctx, slot, use)
+	}
+}
+
+// with opens sessions with the server at address as long as it is a primary.
+func (c connector) with(address string) opener {
+	return func(ctx context.Context, use func(context.Context, *session) error) (*session, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+		defer cancel()
+		return c.logIn(ctx, address, anySlot, use)
+	}
+}
+
 // openAndLogIn connects to the primary that serves slot and waits until it has answered login, where use is the session's
 // first command.
 func (c connector) openAndLogIn(ctx context.Context, slot int, use func(context.Context, *session) error) (*session, error) {
@@ -147,6 +166,12 @@ func (c connector) openAndLogIn(ctx context.Context, slot int, use func(context.
 	if err != nil {
 		return nil, err
 	}
+	return c.logIn(ctx, address, slot, use)
+}
+
+func (c connector) logIn(
+	ctx context.Context, address string, slot int, use func(context.Context, *session) error,
+) (*session, error) {
 	opened, err := c.openFor(ctx, address, slot)
 	if err != nil {
 		return nil, err

@@ -11,18 +11,20 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// subscriber owns the connection on which this process receives the messages of all its hubs. There is one only, read
-// by one goroutine, because Redis keeps the order of messages per connection: with two, a message could be seen before
-// one that was published earlier on another channel.
+// subscriber owns the connection on which this process receives the messages of all its hubs, or those of one shard. There
+// is one only, read by one goroutine, because Redis keeps the order of messages per connection: with two, a message could
+// be seen before one that was published earlier on another channel.
 type subscriber struct {
-	connector   connector
-	slot        int
+	open        opener
+	sharded     bool
 	healthCheck time.Duration
-	table       *subscriptions
+	part        *part
 	leg         *leg
 	observer    Observer
 	// lost is called when a connection that was good has ended.
 	lost func()
+	// moved is called, for sharded channels, when the server has said that it does not serve a slot (any more).
+	moved func()
 }
 
 // The payloads of pings. The answer to inPlace comes behind the confirmations of all that was subscribed before.
@@ -39,7 +41,7 @@ func (s *subscriber) run(ctx context.Context) {
 	var retry retry
 	for ctx.Err() == nil {
 		var pubsub *goredis.PubSub
-		opened, err := s.connector.openAndLogIn(ctx, s.slot, func(ctx context.Context, opened *session) error {
+		opened, err := s.open(ctx, func(ctx context.Context, opened *session) error {
 			pubsub = opened.client.Subscribe(ctx)
 			return pubsub.Ping(ctx, greeting)
 		})
@@ -63,12 +65,12 @@ func (s *subscriber) serve(ctx context.Context, opened *session, pubsub *goredis
 	defer cancel()
 	stop := context.AfterFunc(ctx, opened.abort)
 	defer stop()
-	s.table.restart()
+	s.part.restart()
 	var writer sync.WaitGroup
 	var writeErr error
 	writer.Go(func() {
 		defer cancel()
-		writeErr = s.write(ctx, pubsub)
+		writeErr = s.write(ctx, opened, pubsub)
 	})
 	readErr := s.read(ctx, pubsub)
 	cancel()
@@ -87,10 +89,10 @@ func isConsequence(err error) bool {
 
 // write sends what the table wants, and pings: a connection on which nothing can be expected to come says nothing about
 // its peer.
-func (s *subscriber) write(ctx context.Context, pubsub *goredis.PubSub) error {
+func (s *subscriber) write(ctx context.Context, opened *session, pubsub *goredis.PubSub) error {
 	ticker := time.NewTicker(s.healthCheck)
 	defer ticker.Stop()
-	if err := s.sendChanges(ctx, pubsub); err != nil {
+	if err := s.sendChanges(ctx, opened, pubsub); err != nil {
 		return err
 	}
 	next := inPlace
@@ -102,8 +104,8 @@ func (s *subscriber) write(ctx context.Context, pubsub *goredis.PubSub) error {
 			next = ""
 		}
 		select {
-		case <-s.table.wake:
-			if err := s.sendChanges(ctx, pubsub); err != nil {
+		case <-s.part.wake:
+			if err := s.sendChanges(ctx, opened, pubsub); err != nil {
 				return err
 			}
 		case <-ticker.C:
@@ -114,8 +116,11 @@ func (s *subscriber) write(ctx context.Context, pubsub *goredis.PubSub) error {
 	}
 }
 
-func (s *subscriber) sendChanges(ctx context.Context, pubsub *goredis.PubSub) error {
-	subscribe, unsubscribe := s.table.changes()
+func (s *subscriber) sendChanges(ctx context.Context, opened *session, pubsub *goredis.PubSub) error {
+	subscribe, unsubscribe := s.part.changes()
+	if s.sharded {
+		return sendSharded(opened.conn, subscribe, unsubscribe)
+	}
 	if err := inBatches(unsubscribe, func(batch []string) error { return pubsub.Unsubscribe(ctx, batch...) }); err != nil {
 		return fmt.Errorf("unsubscribe: %w", err)
 	}
@@ -144,17 +149,23 @@ func inBatches(channels []string, send func(batch []string) error) error {
 func (s *subscriber) read(ctx context.Context, pubsub *goredis.PubSub) error {
 	for {
 		reply, err := receive(ctx, pubsub)
+		if slot, moved := movedSlot(err); s.sharded && moved {
+			s.misplaced(slot)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		switch reply := reply.(type) {
 		case *goredis.Message:
 			s.observer.Received(len(reply.Payload))
-			if deliver := s.table.handler(reply.Channel); deliver != nil {
+			if deliver := s.part.table.handler(reply.Channel); deliver != nil {
 				deliver([]byte(reply.Payload))
 			}
 		case *goredis.Subscription:
-			s.table.confirm(reply.Channel)
+			if expected := s.part.confirm(reply.Channel); !expected && reply.Kind == "sunsubscribe" {
+				s.misplaced(slotOf(reply.Channel))
+			}
 		case *goredis.Pong:
 			if reply.Payload == inPlace {
 				s.leg.rise()

@@ -7,21 +7,34 @@ import "sync"
 //
 // Redis answers every channel of every SUBSCRIBE and UNSUBSCRIBE, in order. A channel is in the state that was asked for
 // last once all its answers have come.
+//
+// The table has a part for each connection that subscribes. One is there from the beginning; place may put channels into
+// others.
 type subscriptions struct {
+	*part
 	observe func(channels int)
-	// wake tells the subscriber that changes has something to tell.
-	wake chan struct{}
 
-	// mutex guards everything below, the entries' fields included.
+	// mutex guards everything below, and the fields of entries and parts.
 	mutex   sync.Mutex
 	entries map[string]*subscription
-	changed []*subscription
 	wanted  int
+	// place says to which part a channel belongs, nil if to none at present.
+	place func(channel string) *part
+}
+
+// part is what one connection has to subscribe.
+type part struct {
+	table *subscriptions
+	// wake tells the subscriber that changes has something to tell.
+	wake    chan struct{}
+	changed []*subscription
 }
 
 // subscription is one channel.
 type subscription struct {
 	channel string
+	// part is the one it belongs to; nil while it belongs to none.
+	part    *part
 	owner   any
 	deliver func(payload []byte)
 	// wanted is what the process wants now.
@@ -30,7 +43,7 @@ type subscription struct {
 	sent bool
 	// outstanding are the answers still to come over the present connection.
 	outstanding int
-	// listed: it is in changed.
+	// listed: it is among the part's changed.
 	listed  bool
 	waiters []*waiter
 }
@@ -48,8 +61,14 @@ type handler struct {
 }
 
 func newSubscriptions(observe func(channels int)) *subscriptions {
-	return &subscriptions{observe: observe, wake: make(chan struct{}, 1), entries: make(map[string]*subscription)}
+	s := &subscriptions{observe: observe, entries: make(map[string]*subscription)}
+	s.part = s.newPart()
+	s.place = func(string) *part { return s.part }
+	return s
 }
+
+// newPart returns a part to which no channel belongs yet.
+func (s *subscriptions) newPart() *part { return &part{table: s, wake: make(chan struct{}, 1)} }
 
 func (s *subscription) confirmed() bool { return s.wanted && s.sent && s.outstanding == 0 }
 
@@ -61,7 +80,7 @@ func (s *subscriptions) add(owner any, handlers []handler) *waiter {
 	for _, handler := range handlers {
 		entry := s.entries[handler.channel]
 		if entry == nil {
-			entry = &subscription{channel: handler.channel}
+			entry = &subscription{channel: handler.channel, part: s.place(handler.channel)}
 			s.entries[handler.channel] = entry
 		}
 		entry.owner, entry.deliver = owner, handler.deliver
@@ -160,14 +179,14 @@ func (s *subscriptions) want(entry *subscription, wanted bool) {
 
 // list is called with the mutex held.
 func (s *subscriptions) list(entry *subscription) {
+	if entry.part == nil {
+		return
+	}
 	if !entry.listed {
 		entry.listed = true
-		s.changed = append(s.changed, entry)
+		entry.part.changed = append(entry.part.changed, entry)
 	}
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	signal(entry.part.wake)
 }
 
 // forgetIfIdle drops a channel that neither the process wants nor Redis knows. A listed one is still referred to and is
@@ -181,10 +200,14 @@ func (s *subscriptions) forgetIfIdle(entry *subscription) bool {
 }
 
 // restart is called when a new connection is there, to which Redis has not subscribed anything yet.
-func (s *subscriptions) restart() {
+func (p *part) restart() {
+	s := p.table
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, entry := range s.entries {
+		if entry.part != p {
+			continue
+		}
 		entry.sent, entry.outstanding = false, 0
 		if !s.forgetIfIdle(entry) {
 			s.list(entry)
@@ -192,12 +215,44 @@ func (s *subscriptions) restart() {
 	}
 }
 
-// changes returns the channels to subscribe and to unsubscribe now. The caller sends both or gives up the connection.
-// A channel that was removed and added again meanwhile is in neither.
-func (s *subscriptions) changes() (subscribe, unsubscribe []string) {
+// misplaced is called when Redis has said that this connection's server does not serve slot. What was asked of it there
+// is void; it is asked again when the table is arranged anew.
+func (p *part) misplaced(slot int) {
+	p.table.mutex.Lock()
+	defer p.table.mutex.Unlock()
+	for _, entry := range p.table.entries {
+		if entry.part == p && slotOf(entry.channel) == slot {
+			entry.sent, entry.outstanding = false, 0
+			p.table.forgetIfIdle(entry)
+		}
+	}
+}
+
+// arrange puts every channel where place says from now on, and lists those that are not subscribed there.
+func (s *subscriptions) arrange(place func(channel string) *part) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	for _, entry := range s.changed {
+	s.place = place
+	for _, entry := range s.entries {
+		if belongs := place(entry.channel); belongs != entry.part {
+			entry.part, entry.sent, entry.outstanding, entry.listed = belongs, false, 0, false
+		}
+		if !s.forgetIfIdle(entry) && entry.wanted != entry.sent {
+			s.list(entry)
+		}
+	}
+}
+
+// changes returns the channels to subscribe and to unsubscribe now. The caller sends both or gives up the connection.
+// A channel that was removed and added again meanwhile is in neither.
+func (p *part) changes() (subscribe, unsubscribe []string) {
+	s := p.table
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, entry := range p.changed {
+		if entry.part != p { // it was put elsewhere
+			continue
+		}
 		entry.listed = false
 		if entry.wanted == entry.sent {
 			s.forgetIfIdle(entry)
@@ -211,27 +266,29 @@ func (s *subscriptions) changes() (subscribe, unsubscribe []string) {
 			unsubscribe = append(unsubscribe, entry.channel)
 		}
 	}
-	s.changed = nil
+	p.changed = nil
 	return subscribe, unsubscribe
 }
 
-// confirm takes Redis's answer about one channel.
-func (s *subscriptions) confirm(channel string) {
+// confirm takes Redis's answer about one channel. It reports false if none was expected.
+func (p *part) confirm(channel string) (expected bool) {
+	s := p.table
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	entry := s.entries[channel]
-	if entry == nil || entry.outstanding == 0 {
-		return
+	if entry == nil || entry.part != p || entry.outstanding == 0 {
+		return false
 	}
 	entry.outstanding--
 	if s.forgetIfIdle(entry) || !entry.confirmed() {
-		return
+		return true
 	}
 	for _, waiting := range entry.waiters {
 		waiting.missing--
 		waiting.settle()
 	}
 	entry.waiters = nil
+	return true
 }
 
 // handler returns what to do with a message of channel, nil when it is not wanted (any more).

@@ -214,3 +214,39 @@ func TestTableAndRedisAgree(t *testing.T) {
 		}
 	})
 }
+
+// A channel that goes to another connection is subscribed there, and late answers of the former one do not count.
+func TestArrangedChannelIsSubscribedAnew(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	former, later := table.part, table.newPart()
+	waiting := table.add(1, handlers("a"))
+	expectChanges(t, table, []string{"a"}, nil)
+	table.arrange(func(string) *part { return nil })
+	if subscribe, unsubscribe := former.changes(); len(subscribe)+len(unsubscribe) > 0 {
+		t.Errorf("the former connection has to send %v and %v", subscribe, unsubscribe)
+	}
+	table.arrange(func(string) *part { return later })
+	if subscribe, _ := later.changes(); !slices.Equal(subscribe, []string{"a"}) {
+		t.Fatalf("subscribes %v", subscribe)
+	}
+	if former.confirm("a") || isDone(waiting) {
+		t.Error("the former connection's answer counts")
+	}
+	if !later.confirm("a") || !isDone(waiting) {
+		t.Error("not in place")
+	}
+	later.misplaced(slotOf("a"))
+	if isDone(table.await([]string{"a"})) {
+		t.Error("counts as subscribed at a server that does not serve it")
+	}
+	table.arrange(func(string) *part { return later })
+	if subscribe, _ := later.changes(); !slices.Equal(subscribe, []string{"a"}) {
+		t.Errorf("subscribes %v", subscribe)
+	}
+	table.remove(1, []string{"a"})
+	later.misplaced(slotOf("a"))
+	table.arrange(func(string) *part { return former })
+	if len(table.entries) != 0 {
+		t.Errorf("%d entries stay", len(table.entries))
+	}
+}
