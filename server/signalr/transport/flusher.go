@@ -9,32 +9,41 @@ import (
 // flusher writes to the WebSockets that have something to send, one after the other, without ever waiting for one:
 // what a socket does not take at once is written by a goroutine of its own. So the many deliveries of one broadcast
 // cost one goroutine switch, not one each, and messages that come in while others are written share the next write.
+//
+// It has several workers, but one goes over the sockets alone as long as they are few: two would share the sockets, meet
+// half of the messages each, and write twice.
 type flusher struct {
+	// signal wakes a worker. It has room for all of them.
 	signal chan struct{}
 
-	// mu guards ready.
+	// mu guards ready and active.
 	mu    sync.Mutex
 	ready []*webSocket
+	// active is how many workers are at work or have been woken.
+	active int
 }
 
-func newFlusher() *flusher { return &flusher{signal: make(chan struct{}, 1)} }
+// share is how many sockets a worker goes over in one pass; when more are ready another worker helps.
+const share = 256
+
+func newFlusher(workers int) *flusher { return &flusher{signal: make(chan struct{}, workers)} }
 
 // add enters a socket, which its outbox does at most once until the socket has found nothing to take.
 func (f *flusher) add(socket *webSocket) {
 	f.mu.Lock()
-	first := len(f.ready) == 0
 	f.ready = append(f.ready, socket)
-	f.mu.Unlock()
-	if !first {
-		return
+	needed := f.active < cap(f.signal) && len(f.ready) > f.active*share
+	if needed {
+		f.active++
 	}
-	select {
-	case f.signal <- struct{}{}:
-	default:
+	f.mu.Unlock()
+	if needed {
+		f.signal <- struct{}{}
 	}
 }
 
-func (f *flusher) run(ctx context.Context) {
+// work is one worker.
+func (f *flusher) work(ctx context.Context) {
 	var sockets []*webSocket
 	var passes passes
 	writer := newNonblockingWriter()
@@ -46,8 +55,7 @@ func (f *flusher) run(ctx context.Context) {
 		}
 		for {
 			passes.begin()
-			sockets = f.take(sockets)
-			if len(sockets) == 0 {
+			if sockets = f.take(sockets); len(sockets) == 0 {
 				break
 			}
 			for i, socket := range sockets {
@@ -59,12 +67,18 @@ func (f *flusher) run(ctx context.Context) {
 	}
 }
 
-// take returns the sockets that have something to send and keeps the list used for those to come.
+// take returns the sockets of the next pass, in a list that was used before. A worker that gets none has to rest.
 func (f *flusher) take(used []*webSocket) []*webSocket {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	sockets := f.ready
-	f.ready = used[:0]
+	count := min(len(f.ready), share)
+	if count == 0 {
+		f.active--
+	}
+	sockets := append(used[:0], f.ready[:count]...)
+	left := copy(f.ready, f.ready[count:])
+	clear(f.ready[left:])
+	f.ready = f.ready[:left]
 	return sockets
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -60,11 +59,10 @@ func Limits() []Limit {
 
 // Manager owns the connections of one server: their table, their heartbeat and their goroutines.
 type Manager struct {
-	options  ManagerOptions
-	flushers []*flusher
-	next     atomic.Uint32
-	stop     context.CancelFunc
-	// loops are the heartbeat and the flushers, sockets the goroutines of single connections.
+	options ManagerOptions
+	flusher *flusher
+	stop    context.CancelFunc
+	// loops are the heartbeat and the flusher's workers, sockets the goroutines of single connections.
 	loops, sockets sync.WaitGroup
 
 	// mu guards what follows. It is never held while a connection's lock is taken.
@@ -87,11 +85,12 @@ func NewManager(options ManagerOptions) *Manager {
 		options.Observer = noObserver{}
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Manager{options: options, stop: stop, connections: make(map[string]*Connection), ended: make(map[string]time.Time), seeking: make(map[string]chan struct{})}
+	m := &Manager{
+		options: options, stop: stop, flusher: newFlusher(runtime.GOMAXPROCS(0)),
+		connections: make(map[string]*Connection), ended: make(map[string]time.Time), seeking: make(map[string]chan struct{}),
+	}
 	for range runtime.GOMAXPROCS(0) {
-		f := newFlusher()
-		m.flushers = append(m.flushers, f)
-		m.loops.Go(func() { f.run(ctx) })
+		m.loops.Go(func() { m.flusher.work(ctx) })
 	}
 	m.loops.Go(func() { m.beat(ctx) })
 	return m
@@ -255,10 +254,6 @@ func (m *Manager) remove(connection *Connection) {
 
 // spawn runs a connection's goroutine, which Shutdown waits for.
 func (m *Manager) spawn(run func()) { m.sockets.Go(run) }
-
-func (m *Manager) flusher() *flusher {
-	return m.flushers[int(m.next.Add(1))%len(m.flushers)]
-}
 
 // newID returns a connection id: 16 random bytes as 22 characters, as ASP.NET Core makes them.
 func newID() string {

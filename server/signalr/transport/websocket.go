@@ -102,7 +102,7 @@ func (x *exchange) accept(connection *Connection) (*webSocket, error) {
 	if taken.net == nil {
 		return nil, fmt.Errorf("open a WebSocket: %w", err)
 	}
-	socket := &webSocket{connection: connection, net: taken.net, early: taken.early, flusher: x.endpoint.manager.flusher()}
+	socket := &webSocket{connection: connection, net: taken.net, early: taken.early, flusher: x.endpoint.manager.flusher}
 	if direct, ok := taken.net.(syscall.Conn); ok {
 		socket.raw, _ = direct.SyscallConn()
 	}
