@@ -15,6 +15,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 KUBE_API_LINTER := sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter@v0.0.0-20260716143926-092fe0c72997
 FUZZTIME ?= 5s
+SOAK     ?= 30m
 
 PAGE         := server/web/dist/page/index.html
 PAGE_SOURCES := $(shell find server/web/src server/web/public server/web/*.json -type f 2>/dev/null)
@@ -88,6 +89,10 @@ envtest-build: ## Like envtest; build both from their Go modules where they cann
 .PHONY: bench
 bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
 	$(GO) run ./hack/bench compare
+
+.PHONY: soak
+soak: ## Let 1,000 clients come and go for SOAK, then see what they left behind in two servers
+	$(GO) run ./hack/bench soak --duration $(SOAK)
 
 ##@ Check
 

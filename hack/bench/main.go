@@ -18,6 +18,7 @@ Usage:
   bench load --url http://HOST:PORT/chatHub ...   send to running servers and account for every delivery
   bench idle --url http://HOST:PORT/chatHub ...   memory per idle connection of running servers
   bench compare                                   ours and the reference side by side, all workloads
+  bench soak                                      ours, while clients come and go: what do they leave behind?
 
 bench COMMAND --help lists the flags.
 `
@@ -49,6 +50,8 @@ func run(ctx context.Context, arguments []string) error {
 		return runIdle(ctx, rest)
 	case "compare":
 		return runCompare(ctx, rest)
+	case "soak":
+		return runSoak(ctx, rest)
 	case "help", "--help", "-h":
 		fmt.Print(usage)
 		return nil

@@ -16,6 +16,7 @@ import (
 type cluster struct {
 	servers []*process.Process
 	hubs    []string
+	metrics []string        // HOST:PORT that stood for {metrics}, per server
 	healthy []time.Duration // from exec to healthy, per server
 	ready   []time.Duration // from exec to ready, per server
 }
@@ -37,7 +38,12 @@ func (s *cluster) add(ctx context.Context, c Contender, redis, work string) erro
 	if err != nil {
 		return err
 	}
-	values := placeholders{port: port, redis: redis, work: work}
+	metricsPort, err := freePort(ctx)
+	if err != nil {
+		return err
+	}
+	metrics := "127.0.0.1:" + metricsPort
+	values := placeholders{port: port, metrics: metrics, redis: redis, work: work}
 	server, err := process.Start(process.Spec{
 		Command: values.all(c.Command), Environment: values.all(c.Environment), Launcher: c.Launcher,
 	})
@@ -56,7 +62,7 @@ func (s *cluster) add(ctx context.Context, c Contender, redis, work string) erro
 			return err
 		}
 	}
-	s.hubs = append(s.hubs, base+c.HubPath)
+	s.hubs, s.metrics = append(s.hubs, base+c.HubPath), append(s.metrics, metrics)
 	s.healthy, s.ready = append(s.healthy, healthy), append(s.ready, ready)
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Contender describes one kind of server. In Build, Version, Command and Environment these stand for values:
-// {port}, the port to listen on at 127.0.0.1; {redis}, the HOST:PORT of Redis; {work}, a folder for what is built.
+// {port}, the port to listen on at 127.0.0.1; {metrics}, a free HOST:PORT for the server's metrics; {redis}, the HOST:PORT
+// of Redis; {work}, a folder for what is built.
 type Contender struct {
 	// Name is the head of its column.
 	Name string `json:"name"`
@@ -121,13 +122,13 @@ func firstLines(output []byte) string {
 	return text
 }
 
-// placeholders are the values that stand for {port}, {redis} and {work}.
+// placeholders are the values that stand for {port}, {metrics}, {redis} and {work}.
 type placeholders struct {
-	port, redis, work string
+	port, metrics, redis, work string
 }
 
 func (p placeholders) all(texts []string) []string {
-	replacer := strings.NewReplacer("{port}", p.port, "{redis}", p.redis, "{work}", p.work)
+	replacer := strings.NewReplacer("{port}", p.port, "{metrics}", p.metrics, "{redis}", p.redis, "{work}", p.work)
 	replaced := make([]string, len(texts))
 	for i, text := range texts {
 		replaced[i] = replacer.Replace(text)

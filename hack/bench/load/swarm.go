@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Swarm is a set of open connections. Its methods are for one goroutine.
+// Swarm is a set of open connections, ended by Close or Drop. Its methods are for one goroutine.
 type Swarm struct {
 	options Options
 	started time.Time
@@ -224,13 +224,24 @@ func (s *Swarm) send(c *client, message string) bool {
 	return true
 }
 
-// Close says goodbye on every connection and closes it.
-func (s *Swarm) Close() {
+// Drop ends every connection without a goodbye, as a client that loses its network or is killed.
+func (s *Swarm) Drop() {
+	s.silence()
+	s.reader.stop()
+}
+
+// silence ends what the swarm does by itself.
+func (s *Swarm) silence() {
 	s.stopPings()
 	s.pings.Wait()
 	s.mutex.Lock()
 	s.closing = true
 	s.mutex.Unlock()
+}
+
+// Close says goodbye on every connection and closes it.
+func (s *Swarm) Close() {
+	s.silence()
 	goodbye := binary.BigEndian.AppendUint16(nil, normalClose)
 	for _, c := range s.clients {
 		if !c.open.Load() {

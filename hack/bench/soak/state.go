@@ -1,0 +1,179 @@
+package soak
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/chatcluster/chatcluster/hack/bench/process"
+)
+
+// State is what all servers together hold at a moment.
+type State struct {
+	Connections, Goroutines int64
+	// Heap is what is allocated and not yet collected, Resident the memory of the processes, both in bytes.
+	Heap, Resident int64
+
+	// collections is how often each server's garbage was collected.
+	collections []float64
+}
+
+// The metrics that a State is made of; all but the first are those of every Go program.
+const (
+	connectionsMetric = "signalr_server_active_connections"
+	goroutinesMetric  = "go_goroutines"
+	heapMetric        = "go_memstats_heap_alloc_bytes"
+	collectionsMetric = "go_gc_duration_seconds_count"
+)
+
+// scraper reads the metrics of servers.
+type scraper struct {
+	urls []string
+	pids []int
+	http *http.Client
+}
+
+const scrapeTimeout = 30 * time.Second
+
+func newScraper(urls []string, pids []int) *scraper {
+	return &scraper{urls: urls, pids: pids, http: &http.Client{Timeout: scrapeTimeout, Transport: &http.Transport{}}}
+}
+
+func (s *scraper) close() { s.http.CloseIdleConnections() }
+
+// look asks all servers once.
+func (s *scraper) look(ctx context.Context) (state State, err error) {
+	for _, url := range s.urls {
+		values, err := s.scrape(ctx, url)
+		if err != nil {
+			return State{}, fmt.Errorf("read the metrics at %s: %w", url, err)
+		}
+		state.Connections += int64(values[connectionsMetric])
+		state.Goroutines += int64(values[goroutinesMetric])
+		state.Heap += int64(values[heapMetric])
+		state.collections = append(state.collections, values[collectionsMetric])
+	}
+	usage, err := process.ReadAll(s.pids)
+	if err != nil && !errors.Is(err, process.ErrUnsupported) {
+		return State{}, err
+	}
+	state.Resident = usage.Resident
+	return state, nil
+}
+
+func (s *scraper) scrape(ctx context.Context, url string) (map[string]float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("answered %s", response.Status)
+	}
+	values, err := parse(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{connectionsMetric, goroutinesMetric, heapMetric, collectionsMetric} {
+		if _, found := values[name]; !found {
+			return nil, fmt.Errorf("there is no %s", name)
+		}
+	}
+	return values, nil
+}
+
+// parse adds up the samples of each metric in Prometheus's text format, whatever their labels.
+func parse(text io.Reader) (map[string]float64, error) {
+	values := map[string]float64{}
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		line := lines.Text()
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 {
+			return nil, fmt.Errorf("%q is no sample", line)
+		}
+		value, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no sample: %w", line, err)
+		}
+		name, _, _ := strings.Cut(line[:at], "{")
+		values[name] += value
+	}
+	return values, lines.Err()
+}
+
+const (
+	// settleLimit is how long servers may take to notice that their clients have left.
+	settleLimit = 5 * time.Minute
+	settlePause = 50 * time.Millisecond
+	// busyPause is the pause once only collections are waited for.
+	busyPause = time.Millisecond
+	// steadyLooks is how many looks in a row must show the same number of goroutines.
+	steadyLooks = 20
+	// afterCollections is after how many collections the heap has only what is in use: what a finaliser or a pool holds
+	// survives the first. The looks themselves make the garbage that brings them about.
+	afterCollections = 2
+)
+
+// settled waits until the servers have no connections, steady goroutines and a heap that was collected. Servers that
+// do not get there are an error.
+func (s *scraper) settled(ctx context.Context) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	var first, last State
+	for steady := 0; ; {
+		state, err := s.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return last, fmt.Errorf("the servers do not come to rest within %s: %d connections and %d goroutines at last, %v collections of %v",
+				settleLimit, last.Connections, last.Goroutines, last.collections, first.collections)
+		case err != nil:
+			return last, err
+		case state.Connections > 0 || state.Goroutines != last.Goroutines:
+			first, steady = state, 0
+		default:
+			steady++
+		}
+		last = state
+		switch {
+		case steady < steadyLooks:
+			pause(ctx, settlePause)
+		case collected(first, last):
+			return last, nil
+		default:
+			pause(ctx, busyPause)
+		}
+	}
+}
+
+// collected tells whether each server's garbage was collected often enough between two looks.
+func collected(first, last State) bool {
+	for i, count := range last.collections {
+		if count < first.collections[i]+afterCollections {
+			return false
+		}
+	}
+	return true
+}
+
+func pause(ctx context.Context, duration time.Duration) {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
