@@ -1,6 +1,12 @@
 package host
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"os"
@@ -129,5 +135,43 @@ func TestAKeyThatCannotBeUsedIsAMistakeOfTheConfiguration(t *testing.T) {
 	_, err := New(Options{Config: settings}, Hub{Name: "ChatHub", Path: "/chatHub", Value: newTestHub()})
 	if problem, ok := errors.AsType[*config.Error](err); !ok || problem.Key != "JwtKey" {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPublicKeysInPEMCheckTokens(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []byte
+	for _, public := range []any{&private.PublicKey, &curve.PublicKey} {
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})...)
+	}
+	r := start(t, func(c *config.Config) { c.JWTKey = string(keys) })
+	claims := jwt.MapClaims{"sub": "ann", "exp": time.Now().Add(time.Hour).Unix()}
+	for _, test := range []struct {
+		method jwt.SigningMethod
+		key    any
+		want   int
+	}{
+		{jwt.SigningMethodRS256, private, http.StatusOK},
+		{jwt.SigningMethodES256, curve, http.StatusOK},
+		{jwt.SigningMethodHS256, keys, http.StatusUnauthorized}, // the public key is no secret
+	} {
+		token, err := jwt.NewWithClaims(test.method, claims).SignedString(test.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, body := r.do(http.MethodPost, "/chatHub/negotiate", bearer(token)); status != test.want {
+			t.Errorf("%s: %d %s, want %d", test.method.Alg(), status, body, test.want)
+		}
 	}
 }
