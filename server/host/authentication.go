@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"net/http"
 	"sync/atomic"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
@@ -52,8 +53,15 @@ func (h *Host) authenticate() (*authentication.Bearer, error) {
 }
 
 // identify sets the options by which a hub knows its clients.
-func identify(bearer *authentication.Bearer, hub *signalr.HubOptions, endpoint *signalr.EndpointOptions) {
-	if bearer != nil {
-		hub.UserID, endpoint.Authenticate = authentication.UserID, bearer.Authenticate
+func (h *Host) identify(bearer *authentication.Bearer, hub *signalr.HubOptions, endpoint *signalr.EndpointOptions) {
+	if bearer == nil {
+		return
+	}
+	hub.UserID = authentication.UserID
+	endpoint.Authenticate = func(w http.ResponseWriter, r *http.Request) (user any, ok bool) {
+		if user, ok = bearer.Authenticate(w, r); !ok {
+			h.metrics.Unauthorized()
+		}
+		return user, ok
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -80,6 +81,10 @@ func TestTokensDecideWhoMayUseTheHubs(t *testing.T) {
 			}
 			if status, _ := r.do(http.MethodGet, "/healthz", nil); status != http.StatusOK {
 				t.Errorf("health: %d", status)
+			}
+			refused := map[int]int{http.StatusUnauthorized: 1}[test.want]
+			if want := fmt.Sprintf("\nchatcluster_unauthorized_requests_total %d\n", refused); !strings.Contains(r.metrics(), want) {
+				t.Errorf("the metrics do not say %s", want)
 			}
 		})
 	}

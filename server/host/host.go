@@ -232,6 +232,9 @@ func (h *Host) announce() {
 	if len(h.options.Hubs) > 0 && h.carrier.redis == nil {
 		h.logger.Info("no RedisConnection: this server stands alone and keeps its messages in memory")
 	}
+	if c := h.options.Config; c.JWTKey != "" {
+		h.logger.Info("clients are known by their tokens", "required", c.RequireAuthentication == nil || *c.RequireAuthentication)
+	}
 	for _, address := range h.Addresses() {
 		h.logger.Info("listening", "address", address)
 	}

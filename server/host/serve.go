@@ -39,7 +39,7 @@ func (h *Host) webServer() (*http.Server, error) {
 	if h.options.Config.TLSCertificateFile == "" {
 		return server, nil
 	}
-	pair, err := loadCertificate(h.options.Config.TLSCertificateFile, h.options.Config.TLSKeyFile, h.logger)
+	pair, err := loadCertificate(h.options.Config.TLSCertificateFile, h.options.Config.TLSKeyFile, &h.reloads)
 	if err != nil {
 		return nil, config.Problem("TlsCertificateFile", "%v; allowed are a certificate and its private key in PEM files", err)
 	}
@@ -91,7 +91,7 @@ func (h *Host) mount(routes *routes) error {
 func (h *Host) mountHub(routes *routes, hub Hub, origins *origins, limit *negotiationLimit, bearer *authentication.Bearer) error {
 	hubOptions, endpointOptions := h.hubOptions(), h.endpointOptions()
 	endpointOptions.AllowOrigin = origins.allow
-	identify(bearer, &hubOptions, &endpointOptions)
+	h.identify(bearer, &hubOptions, &endpointOptions)
 	if hub.Configure != nil {
 		hub.Configure(&hubOptions, &endpointOptions)
 	}

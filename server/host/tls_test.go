@@ -1,15 +1,12 @@
 package host
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -46,81 +43,60 @@ func newPEM(t *testing.T, name string) pemFiles {
 	}
 }
 
-// tlsFolder is a folder with tls.crt and tls.key whose files get a new time with each change.
-type tlsFolder struct {
-	t       *testing.T
-	folder  string
-	changes int
+func (w *watched) putBoth(files pemFiles) {
+	w.t.Helper()
+	w.put("tls.crt", string(files.certificate))
+	w.put("tls.key", string(files.key))
 }
-
-func (f *tlsFolder) path(name string) string { return filepath.Join(f.folder, name) }
-
-func (f *tlsFolder) write(name string, content []byte) {
-	f.t.Helper()
-	if err := os.WriteFile(f.path(name), content, 0o600); err != nil {
-		f.t.Fatal(err)
-	}
-	f.changes++
-	changed := time.Now().Add(time.Duration(f.changes) * time.Second)
-	if err := os.Chtimes(f.path(name), changed, changed); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *tlsFolder) writeBoth(files pemFiles) {
-	f.t.Helper()
-	f.write("tls.crt", files.certificate)
-	f.write("tls.key", files.key)
-}
-
-func commonName(certificate *tls.Certificate) string { return certificate.Leaf.Subject.CommonName }
 
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
-	folder := &tlsFolder{t: t, folder: t.TempDir()}
+	w := watch(t)
 	first, second := newPEM(t, "first"), newPEM(t, "second")
-	folder.writeBoth(first)
-	var log bytes.Buffer
-	pair, err := loadCertificate(folder.path("tls.crt"), folder.path("tls.key"), slog.New(slog.NewTextHandler(&log, nil)))
+	w.putBoth(first)
+	pair, err := loadCertificate(filepath.Join(w.folder, "tls.crt"), filepath.Join(w.folder, "tls.key"), &w.reloads)
 	if err != nil {
 		t.Fatal(err)
 	}
+	settings := pair.config()
 	expect := func(step, name string, lines int) {
 		t.Helper()
 		for range 2 { // a change is judged once
-			if got := commonName(pair.get()); got != name {
-				t.Errorf("%s: %s", step, got)
+			w.reloads.look()
+			certificate, err := settings.GetCertificate(nil)
+			if err != nil || certificate.Leaf.Subject.CommonName != name {
+				t.Errorf("%s: %v, %v", step, certificate.Leaf.Subject, err)
 			}
 		}
-		if got := strings.Count(log.String(), "\n"); got != lines {
-			t.Errorf("%s: %d lines, want %d: %s", step, got, lines, log.String())
+		if got := strings.Count(w.log.String(), "\n"); got != lines {
+			t.Errorf("%s: %d lines, want %d: %s", step, got, lines, w.log.String())
 		}
 	}
 	expect("unchanged", "first", 0)
-	folder.write("tls.crt", second.certificate)
+	w.put("tls.crt", string(second.certificate))
 	expect("half of a change", "first", 1)
-	folder.write("tls.key", second.key)
+	w.put("tls.key", string(second.key))
 	expect("the other half", "second", 2)
-	folder.write("tls.crt", []byte("garbage"))
+	w.put("tls.crt", "garbage")
 	expect("garbage", "second", 3)
-	if err := os.Remove(folder.path("tls.crt")); err != nil {
+	if err := os.Remove(filepath.Join(w.folder, "tls.crt")); err != nil {
 		t.Fatal(err)
 	}
 	expect("gone", "second", 3)
-	folder.writeBoth(first)
+	w.put("tls.key", string(first.key))
+	w.put("tls.crt", string(first.certificate))
 	expect("back", "first", 4)
 }
 
 func TestCertificateThatCannotBeUsedIsAnError(t *testing.T) {
-	folder := &tlsFolder{t: t, folder: t.TempDir()}
+	w := watch(t)
 	load := func() error {
-		_, err := loadCertificate(folder.path("tls.crt"), folder.path("tls.key"), slog.New(slog.DiscardHandler))
+		_, err := loadCertificate(filepath.Join(w.folder, "tls.crt"), filepath.Join(w.folder, "tls.key"), &w.reloads)
 		return err
 	}
-	if load() == nil {
-		t.Error("no files")
+	if err := load(); err == nil || !strings.Contains(err.Error(), "tls.crt") {
+		t.Errorf("no files: %v", err)
 	}
-	folder.write("tls.crt", newPEM(t, "one").certificate)
-	folder.write("tls.key", newPEM(t, "other").key)
+	w.putBoth(pemFiles{newPEM(t, "one").certificate, newPEM(t, "other").key})
 	if load() == nil {
 		t.Error("a key of another certificate")
 	}

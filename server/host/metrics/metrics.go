@@ -28,6 +28,8 @@ type Metrics struct {
 	reloads    *prometheus.CounterVec
 	refused    *prometheus.CounterVec
 	draining   prometheus.Gauge
+	// unauthorized counts requests that authentication turned away.
+	unauthorized prometheus.Counter
 	// shuttingDown is set when connections end because the server does.
 	shuttingDown atomic.Bool
 	total        *prometheus.CounterVec
@@ -104,7 +106,10 @@ func New() *Metrics {
 	m.draining = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "chatcluster_draining", Help: "1 once the server was told to end and asks for no new clients, else 0.",
 	})
-	m.registry.MustRegister(m.reloads, m.refused, m.draining)
+	m.unauthorized = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "chatcluster_unauthorized_requests_total", Help: "Requests that were turned away because they had no valid token.",
+	})
+	m.registry.MustRegister(m.reloads, m.refused, m.draining, m.unauthorized)
 	return m
 }
 
@@ -227,6 +232,9 @@ func (m *Metrics) Received(kind transport.Kind, bytes int) {
 
 // Refused implements transport.Observer.
 func (m *Metrics) Refused(limit transport.Limit) { m.refused.WithLabelValues(string(limit)).Inc() }
+
+// Unauthorized counts a request that was turned away for want of a valid token.
+func (m *Metrics) Unauthorized() { m.unauthorized.Inc() }
 
 // Invoked implements signalr.Observer.
 func (m *Metrics) Invoked(hub, method string, took time.Duration, failed bool) {

@@ -148,6 +148,8 @@ func TestRefusalsAndReloads(t *testing.T) {
 	m.Limits(1000)
 	expect(t, m, `chatcluster_draining 0`, `chatcluster_connections_limit 1000`)
 	m.Draining()
+	m.Unauthorized()
+	expect(t, m, `chatcluster_unauthorized_requests_total 1`)
 	m.Reloaded("JwtKey", true)
 	m.Reloaded("JwtKey", false)
 	expect(t, m, `chatcluster_draining 1`,
