@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -122,14 +123,23 @@ func (m *Manager) release(connectionID string) {
 	}
 }
 
-// forward lets the owner of a connection answer. The headers that were prepared for an answer of this server's own give
-// way to the owner's.
+// forward lets the owner of a connection answer. Headers that were prepared for an answer of this server's own give way to
+// the owner's.
 func (x *exchange) forward(connectionID, owner string) bool {
+	header := x.writer.Header()
+	prepared := make(http.Header, len(noCacheHeaders))
 	for _, name := range noCacheHeaders {
-		x.writer.Header().Del(name)
+		if values, set := header[name]; set {
+			prepared[name] = values
+			delete(header, name)
+		}
 	}
 	writer := &timedWriter{ResponseWriter: x.writer, control: http.NewResponseController(x.writer), timeout: x.endpoint.options.TransportSendTimeout}
-	return x.endpoint.manager.options.Peers.Forward(writer, x.request, connectionID, owner)
+	answered := x.endpoint.manager.options.Peers.Forward(writer, x.request, connectionID, owner)
+	if !answered {
+		maps.Copy(header, prepared)
+	}
+	return answered
 }
 
 // timedWriter gives each write of a response a time limit: a client that reads nothing shall not hold the owner's answer

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +30,10 @@ type implementation struct {
 	reference bool
 	// mixed is set for two programs on one Redis, which is all that can be asked of them together.
 	mixed bool
+	// pair is set for two servers behind a balancer, which rows take for one.
+	pair bool
+	// balanced counts those pairs.
+	balanced atomic.Int64
 	// absent says why it cannot be run, if it cannot.
 	absent string
 
@@ -68,7 +74,8 @@ func implementations(t *testing.T) []*implementation {
 	both.command = func(port, node int) *exec.Cmd {
 		return []*implementation{ours, reference}[node%2].command(port, node)
 	}
-	return []*implementation{ours, reference, both}
+	pair := &implementation{name: "ChatCluster behind a balancer", pair: true, command: ours.command, absent: redisAbsent()}
+	return []*implementation{ours, reference, both, pair}
 }
 
 // build compiles the server beside this suite, with the race detector if the suite has it.
@@ -110,6 +117,9 @@ type server struct {
 	output  *os.File
 	// ended is closed when the process has.
 	ended chan struct{}
+	// backends are set for servers behind a balancer; then command, output and ended are not.
+	backends []*server
+	balancer *httptest.Server
 }
 
 // settingNames are the variables that configure a server: what the tests do not set must not come from outside.
@@ -174,6 +184,13 @@ func (x *trial) ownServer(number int, environment ...string) *server {
 var starting = make(chan struct{}, 4)
 
 func start(implementation *implementation, number int, environment []string) (*server, error) {
+	if implementation.pair {
+		return startBalanced(implementation, number, environment)
+	}
+	return startOne(implementation, number, environment)
+}
+
+func startOne(implementation *implementation, number int, environment []string) (*server, error) {
 	starting <- struct{}{}
 	defer func() { <-starting }()
 	port, err := freePort()
@@ -257,6 +274,10 @@ func (s *server) log() string {
 
 // stop ends the server, politely at first.
 func (s *server) stop() {
+	if s.balancer != nil {
+		s.stopAll()
+		return
+	}
 	_ = s.command.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.ended:
@@ -266,4 +287,15 @@ func (s *server) stop() {
 	}
 	_ = s.output.Close()
 	_ = os.Remove(s.output.Name())
+}
+
+// stopAll ends servers behind a balancer, which serves them to their end.
+func (s *server) stopAll() {
+	var stopping sync.WaitGroup
+	for _, backend := range s.backends {
+		stopping.Go(backend.stop)
+	}
+	stopping.Wait()
+	s.balancer.CloseClientConnections()
+	s.balancer.Close()
 }

@@ -25,22 +25,15 @@ type redisServer struct {
 func (x *trial) redis() *redisServer {
 	x.Helper()
 	x.needRedis()
-	i := x.implementation
-	i.redisOnce.Do(func() {
-		port, err := freePort()
-		if err == nil {
-			i.redis, err = startRedis(port)
-		}
-		i.redisErr = err
-	})
-	x.must(i.redisErr)
-	return i.redis
+	redis, err := x.implementation.sharedRedis()
+	x.must(err)
+	return redis
 }
 
 func (x *trial) needRedis() {
 	x.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		x.Skip("redis-server is absent: install Redis 7 or later")
+	if reason := redisAbsent(); reason != "" {
+		x.Skip(reason)
 	}
 }
 

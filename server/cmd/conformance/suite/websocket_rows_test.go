@@ -131,5 +131,5 @@ func (c *client) expectClosed() {
 // expectEndOf waits until the hub has seen the end of another connection, whatever the cause.
 func (c *client) expectEndOf(connectionID string) {
 	c.x.Helper()
-	c.x.eventually("the end of the connection for the hub", func() bool { return c.invoke("Disconnected", connectionID) != nil })
+	c.x.eventually("the end of the connection for the hub", func() bool { return c.disconnected(connectionID) != nil })
 }
