@@ -1,7 +1,9 @@
 package host
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -246,12 +248,27 @@ func TestAServerThatEndsGivesLoadBalancersTime(t *testing.T) {
 }
 
 func TestShutdownTimeoutBoundsTheDrainToo(t *testing.T) {
-	// Such a configuration is refused where it is loaded; a program may make it.
-	r := start(t, nil)
-	r.host.options.Config.DrainDelay, r.host.options.Config.DrainPeriod = time.Hour, time.Hour
-	r.host.options.Config.ShutdownTimeout = 100 * time.Millisecond
-	connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
-	_ = r.end() // it says what was not done in time, if anything was
+	settings := config.Default()
+	settings.URLs = []config.Address{{Host: "127.0.0.1"}}
+	host, err := New(Options{Config: settings, Logger: slog.New(slog.DiscardHandler)}, Hub{Name: "ChatHub", Path: "/chatHub", Value: newTestHub()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Such a configuration is refused where it is loaded.
+	c := &host.options.Config
+	c.DrainDelay, c.DrainPeriod, c.ShutdownTimeout = time.Hour, time.Hour, 100*time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	done := make(chan struct{})
+	go func() {
+		_ = host.Run(ctx) // it says what was not done in time, if anything was
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatal("the host does not end")
+	}
 }
 
 // A metric that the table in the README misses is one that nobody finds.
