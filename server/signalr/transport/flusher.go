@@ -82,7 +82,7 @@ func (f *flusher) take(used []*webSocket) []*webSocket {
 	return sockets
 }
 
-// passes makes a flusher that is under load give way before each of its passes over the sockets to all that is ready to
+// passes makes a worker that is under load give way before each of its passes over the sockets to all that is ready to
 // run. A write costs about the same for one message as for twenty, so what others have ready to send now is worth more in
 // this pass than in one of its own: under load most writes are saved. Where nobody is ready, and without load, a pass
 // begins at once. No clock is waited for.
@@ -90,11 +90,17 @@ type passes struct {
 	begun, ended time.Time
 }
 
+// hops are those whose turn it may be in a row before a client's message is ready to be sent: the dispatcher of the call,
+// Redis and the subscriber.
+const hops = 3
+
 // begin begins a pass. Load is when the pause since the last one was no longer than the pass.
 func (p *passes) begin() {
 	now := time.Now()
 	if now.Sub(p.ended) < p.ended.Sub(p.begun) {
-		giveWay()
+		for range hops {
+			giveWay()
+		}
 		now = time.Now()
 	}
 	p.begun = now
