@@ -46,7 +46,7 @@ func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
 	reading.Wait()
 	// A machine that is busy makes ends late, but none early.
 	for at, end := range ends {
-		if after, earliest := end.Sub(began), period*time.Duration(at)/clients/2; after < earliest {
+		if after, earliest := end.Sub(began), period*time.Duration(at)/clients; after < earliest {
 			t.Errorf("end %d came after %v, not before %v", at, after, earliest)
 		}
 	}
@@ -54,5 +54,53 @@ func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestDrainOfOneClientTakesNoTime(t *testing.T) {
+	server, err := signalr.NewServer(signalr.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(hub.Endpoint(signalr.EndpointOptions{}))
+	defer web.Close()
+	c := connect(t, web.URL)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	server.Drain(ctx, time.Hour)
+	c.expect(`{"type":7,"allowReconnect":true}`)
+	_ = c.socket.CloseNow()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// Clients that do not answer the close frame are waited for together, not one after another.
+func TestShutdownWaitsForSilentClientsOnce(t *testing.T) {
+	server, err := signalr.NewServer(signalr.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const wait = 500 * time.Millisecond
+	web := httptest.NewServer(hub.Endpoint(signalr.EndpointOptions{CloseTimeout: wait}))
+	defer web.Close()
+	const clients = 50
+	for range clients {
+		connect(t, web.URL) // and reads nothing from now on
+	}
+	began := time.Now()
+	if err := server.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < wait || took > clients*wait/2 {
+		t.Errorf("the shutdown took %v, want %v and little more", took, wait)
 	}
 }
