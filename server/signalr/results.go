@@ -92,8 +92,8 @@ func (r *results) complete(from string, codec protocol.Protocol, completion *pro
 
 // connectionEnded settles the calls that a client can no longer answer.
 func (r *results) connectionEnded(connectionID string) {
-	var lost []*pendingResult
 	r.mu.Lock()
+	lost := make([]*pendingResult, 0, len(r.owed[connectionID]))
 	for id := range r.owed[connectionID] {
 		lost = append(lost, r.pending[id])
 		r.remove(id)

@@ -39,8 +39,9 @@ func WriteMarkdown(w io.Writer) error {
 
 // labels names the labels of a family, or a dash.
 func labels(family *dto.MetricFamily) string {
-	var names []string
-	for _, pair := range family.GetMetric()[0].GetLabel() {
+	pairs := family.GetMetric()[0].GetLabel()
+	names := make([]string, 0, len(pairs))
+	for _, pair := range pairs {
 		names = append(names, "`"+pair.GetName()+"`")
 	}
 	if len(names) == 0 {
