@@ -98,6 +98,10 @@ type HubSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[0-9a-fA-F.:]+(/[0-9]+)?$`
 	TrustedProxies []string `json:"trustedProxies,omitempty"`
 
+	// authentication is about who the clients are. Without it nobody is asked.
+	// +optional
+	Authentication *AuthenticationSpec `json:"authentication,omitempty"`
+
 	// transports are those that clients may use (Transports).
 	// +optional
 	// +default=["WebSockets","ServerSentEvents","LongPolling"]
@@ -127,6 +131,55 @@ type HubSpec struct {
 	// +optional
 	// +default={}
 	Limits HubLimits `json:"limits,omitempty,omitzero"`
+}
+
+// AuthenticationSpec is about who the clients are: they show JSON Web
+// Tokens.
+type AuthenticationSpec struct {
+	// key is the value of a Secret that the tokens are checked with (JwtKey): a
+	// secret of 32 bytes or more for HS256, several of them a line each, or
+	// public keys in PEM for RS256 and ES256. Hub servers take up a change
+	// without a restart.
+	// +required
+	Key SecretKey `json:"key,omitempty,omitzero"`
+
+	// required turns clients without a valid token away (RequireAuthentication).
+	// If it is false they are anonymous.
+	// +optional
+	// +default=true
+	Required *bool `json:"required,omitempty"`
+
+	// issuer is what tokens must name as theirs (JwtIssuer). Unset is any.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Issuer string `json:"issuer,omitempty"`
+
+	// audiences are those of which tokens must name one (JwtAudiences). None is
+	// any.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^[^,]+$`
+	Audiences []string `json:"audiences,omitempty"`
+
+	// userClaim is the claim that names the user, and that every token must have
+	// (JwtUserClaim). Unset it is sub, nameid or .NET's name identifier, and a
+	// token may have none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	UserClaim string `json:"userClaim,omitempty"`
+
+	// clockSkewSeconds is how far the clock of who makes the tokens may be off
+	// (JwtClockSkew).
+	// +optional
+	// +default=30
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	ClockSkewSeconds *int32 `json:"clockSkewSeconds,omitempty"`
 }
 
 // Transport is a way in which clients connect.
@@ -227,6 +280,38 @@ type HubLimits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	StreamItems int32 `json:"streamItems,omitempty"`
+
+	// streams is how many streams one client may have open, either way
+	// (MaximumStreamsPerClient).
+	// +optional
+	// +default=1000
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Streams int32 `json:"streams,omitempty"`
+
+	// connections is how many clients one hub server takes (MaximumConnections);
+	// 0 is any number. Who comes then is turned away.
+	// +optional
+	// +default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000000
+	Connections *int32 `json:"connections,omitempty"`
+
+	// messagesPerSecond is how many messages one client may send on average,
+	// pings included (MaximumMessagesPerSecond); 0 is any number.
+	// +optional
+	// +default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	MessagesPerSecond *int32 `json:"messagesPerSecond,omitempty"`
+
+	// messageBurst is how many messages a client that was quiet may send at once
+	// (MessageBurst); 0 is what it may send in 15 seconds.
+	// +optional
+	// +default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	MessageBurst *int32 `json:"messageBurst,omitempty"`
 
 	// negotiationsPerMinute is how many connections one client address may begin
 	// (MaximumNegotiationsPerMinute); 0 is any number. Behind an ingress set

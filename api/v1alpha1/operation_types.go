@@ -50,23 +50,33 @@ type AutoscalingSpec struct {
 	ScaleInAfterSeconds *int32 `json:"scaleInAfterSeconds,omitempty"`
 }
 
-// DrainSpec is how a hub server ends. The grace period of its pod is the sum
-// of the two and ten seconds.
+// DrainSpec is how a hub server ends. The grace period of its pod is
+// delaySeconds, timeoutSeconds and ten more.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || self.timeoutSeconds > self.periodSeconds",message="drain.timeoutSeconds must be greater than drain.periodSeconds, which is a part of it"
 type DrainSpec struct {
-	// delaySeconds is how long a hub server still takes clients after it was
-	// told to end, until load balancers have heard of it (preStop).
+	// delaySeconds is how long a hub server that Kubernetes ends goes on as
+	// before, until load balancers have heard of it (preStop).
 	// +optional
 	// +default=5
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=600
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
 
-	// timeoutSeconds is how long it may then take to say goodbye to its clients
-	// (ShutdownTimeout).
+	// periodSeconds is how long it then takes to send its clients elsewhere, one
+	// after another (DrainPeriod); 0 is all at once.
+	// +optional
+	// +default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	PeriodSeconds *int32 `json:"periodSeconds,omitempty"`
+
+	// timeoutSeconds is how long that and the end may take together
+	// (ShutdownTimeout). What is not done by then is cut.
 	// +optional
 	// +default=30
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=3600
+	// +kubebuilder:validation:Maximum=7200
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 }
 
@@ -82,11 +92,12 @@ type RolloutSpec struct {
 
 	// minReadySeconds is how long a new hub server must have served before the
 	// next is replaced. Kubernetes does not wait for those that drain: this is
-	// what gives their clients the time to move before more come.
+	// what gives their clients the time to move before more come. Unset: as long
+	// as a hub server needs to send its clients elsewhere, drain.delaySeconds
+	// and drain.periodSeconds.
 	// +optional
-	// +default=10
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=3600
+	// +kubebuilder:validation:Maximum=7200
 	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
 }
 

@@ -72,7 +72,7 @@ const (
 type ExternalRedis struct {
 	// connection is the value of a Secret that has the connection string, as for
 	// StackExchange.Redis (redis.example.com:6380,password=...,ssl=true) or a
-	// redis:// or rediss:// URL. Hub servers are replaced when it changes.
+	// redis:// or rediss:// URL. Hub servers take up a change without a restart.
 	// +required
 	Connection SecretKey `json:"connection,omitempty,omitzero"`
 }
