@@ -53,6 +53,10 @@ image: ## Build the container image $(IMAGE)
 install: ## Install the CustomResourceDefinition into the cluster that kubectl talks to
 	kubectl apply --server-side -f config/crd/bases
 
+.PHONY: run
+run: ## Run the operator here, for the cluster that kubectl talks to; RUN_FLAGS are further flags
+	$(GO) run -ldflags '$(LDFLAGS)' ./controllers/cmd/operator --hub-image $(HUB_IMAGE) $(RUN_FLAGS)
+
 .PHONY: uninstall
 uninstall: ## Remove the CustomResourceDefinition and with it every ChatCluster of that cluster
 	kubectl delete --ignore-not-found -f config/crd/bases
@@ -109,8 +113,9 @@ generate: ## Generate the deep copies of the API's types
 	$(GO) run $(CONTROLLER_GEN) object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CustomResourceDefinition in config/crd/bases
+manifests: ## Generate the CustomResourceDefinition in config/crd/bases and the role in config/rbac
 	$(GO) run $(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(GO) run $(CONTROLLER_GEN) rbac:roleName=chatcluster-operator paths=./controllers/... output:rbac:dir=config/rbac
 
 .PHONY: verify
 verify: ## Fail if generated text or go.mod is out of date

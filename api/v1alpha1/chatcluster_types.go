@@ -91,7 +91,7 @@ type ChatClusterSpec struct {
 
 	// backplane is about how hub servers use Redis.
 	// +optional
-	Backplane BackplaneSpec `json:"backplane,omitempty,omitzero"`
+	Backplane *BackplaneSpec `json:"backplane,omitempty"`
 
 	// autoscaling lets the operator choose the number of hub servers by their
 	// load. Without it replicas counts.

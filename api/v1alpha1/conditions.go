@@ -37,6 +37,8 @@ const (
 	ReasonWaitingForRedis = "WaitingForRedis"
 	// ReasonWaitingForHub: fewer hub servers than wanted take clients.
 	ReasonWaitingForHub = "WaitingForHub"
+	// ReasonRetrying: the operator could not do its work, and tries again.
+	ReasonRetrying = "Retrying"
 	// ReasonRollingOut: some hub servers are of an older spec, or more than wanted.
 	ReasonRollingOut = "RollingOut"
 )
@@ -63,7 +65,7 @@ const (
 	ReasonHubStopped = "HubStopped"
 )
 
-// The reasons of Progressing.
+// The reasons of Progressing, beside those of Degraded for a cluster that could not be made.
 const (
 	// ReasonSettled: nothing is on its way.
 	ReasonSettled = "Settled"

@@ -179,7 +179,11 @@ func (in *ChatClusterSpec) DeepCopyInto(out *ChatClusterSpec) {
 	}
 	in.Hub.DeepCopyInto(&out.Hub)
 	in.Redis.DeepCopyInto(&out.Redis)
-	out.Backplane = in.Backplane
+	if in.Backplane != nil {
+		in, out := &in.Backplane, &out.Backplane
+		*out = new(BackplaneSpec)
+		**out = **in
+	}
 	if in.Autoscaling != nil {
 		in, out := &in.Autoscaling, &out.Autoscaling
 		*out = new(AutoscalingSpec)

@@ -1,0 +1,185 @@
+package children
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+)
+
+// hubConfigFile is the key of the configuration file in the ConfigMap, and its name in hub servers.
+const hubConfigFile = "hub.yaml"
+
+// Where hub servers find their files.
+const (
+	hubConfigFolder = "/etc/chatcluster/config"
+	hubRedisFolder  = "/etc/chatcluster/redis"
+	hubKeyFolder    = "/etc/chatcluster/key"
+	hubTokenFolder  = "/etc/chatcluster/tokens"
+	hubTLSFolder    = "/etc/chatcluster/tls"
+	passwordFile    = "password"
+	connectionFile  = "connection"
+	clusterKeyFile  = "key"
+	previousKeyFile = "previous"
+	tokenKeyFile    = "key"
+	certificateFile = "tls.crt"
+	certificateKey  = "tls.key"
+	anyAddress      = "*"
+	unitSeconds     = "s"
+	listSeparator   = ","
+)
+
+// HubConfigMap has the configuration file of the hub servers. No secret is in it: it names files that have them.
+func HubConfigMap(w Wanted) (*coreac.ConfigMapApplyConfiguration, error) {
+	file, err := yaml.Marshal(hubConfiguration(w))
+	if err != nil {
+		return nil, fmt.Errorf("encode the configuration of the hub servers: %w", err)
+	}
+	return coreac.ConfigMap(HubName(w.Cluster.Name), w.Cluster.Namespace).
+		WithLabels(Labels(w.Cluster.Name, v1alpha1.HubComponent)).
+		WithOwnerReferences(owner(w.Cluster)).
+		WithData(map[string]string{hubConfigFile: string(file)}), nil
+}
+
+// hubConfiguration has the keys of the package server/host as every hub server made with it knows them. Keys that only
+// some images know, or that have a default in the image, are there only if the spec has them.
+func hubConfiguration(w Wanted) map[string]any {
+	hub := w.Cluster.Spec.Hub
+	keys := map[string]any{
+		"Urls":                    hubURL(w.Cluster.Spec.TLS),
+		"MetricsAddress":          fmt.Sprintf(":%d", MetricsPort),
+		"CorsOrigins":             slices.Sorted(slices.Values(hub.CORSOrigins)),
+		"EnableDetailedErrors":    ptr.Deref(hub.DetailedErrors, false),
+		"AllowStatefulReconnects": ptr.Deref(hub.StatefulReconnects, true),
+		"LogLevel":                w.Cluster.Spec.Logging.Level,
+		"LogFormat":               w.Cluster.Spec.Logging.Format,
+		"ClusterKeyFile":          hubKeyFolder + "/" + clusterKeyFile,
+		"ClusterKeyPreviousFile":  hubKeyFolder + "/" + previousKeyFile,
+	}
+	maps.Copy(keys, timeoutKeys(hub.Timeouts))
+	maps.Copy(keys, limitKeys(hub.Limits))
+	maps.Copy(keys, drainKeys(w.Cluster.Spec.Drain))
+	maps.Copy(keys, redisKeys(w))
+	maps.Copy(keys, authenticationKeys(hub.Authentication))
+	maps.Copy(keys, chosenKeys(w.Cluster.Spec))
+	return keys
+}
+
+func hubURL(tls *v1alpha1.TLSSpec) string {
+	return fmt.Sprintf("%s://%s:%d", scheme(tls), anyAddress, HubPort)
+}
+
+func scheme(tls *v1alpha1.TLSSpec) string {
+	if tls != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func seconds(count int32) string { return fmt.Sprint(count, unitSeconds) }
+
+func timeoutKeys(timeouts v1alpha1.HubTimeouts) map[string]any {
+	return map[string]any{
+		"HandshakeTimeout":       seconds(timeouts.HandshakeSeconds),
+		"KeepAliveInterval":      seconds(timeouts.KeepAliveSeconds),
+		"ClientTimeoutInterval":  seconds(timeouts.ClientSeconds),
+		"TransportSendTimeout":   seconds(timeouts.SendSeconds),
+		"LongPollingPollTimeout": seconds(timeouts.PollSeconds),
+	}
+}
+
+func limitKeys(limits v1alpha1.HubLimits) map[string]any {
+	return map[string]any{
+		"MaximumReceiveMessageSize":           limits.MessageBytes,
+		"OutboundBufferSize":                  limits.OutboundBufferBytes,
+		"StatefulReconnectBufferSize":         limits.ReconnectBufferBytes,
+		"MaximumParallelInvocationsPerClient": limits.ParallelInvocations,
+		"StreamBufferCapacity":                limits.StreamItems,
+		"MaximumStreamsPerClient":             limits.Streams,
+		"MaximumConnections":                  ptr.Deref(limits.Connections, 0),
+		"MaximumMessagesPerSecond":            ptr.Deref(limits.MessagesPerSecond, 0),
+		"MessageBurst":                        ptr.Deref(limits.MessageBurst, 0),
+		"MaximumNegotiationsPerMinute":        ptr.Deref(limits.NegotiationsPerMinute, 0),
+	}
+}
+
+// drainKeys leave the delay to preStop: the server is told to end when it is over.
+func drainKeys(drain v1alpha1.DrainSpec) map[string]any {
+	return map[string]any{
+		"DrainPeriod":     seconds(ptr.Deref(drain.PeriodSeconds, 0)),
+		"ShutdownTimeout": seconds(drain.TimeoutSeconds),
+	}
+}
+
+func redisKeys(w Wanted) map[string]any {
+	keys := map[string]any{}
+	if prefix := w.channelPrefix(); prefix != "" {
+		keys["RedisChannelPrefix"] = prefix
+	}
+	if !w.Managed() {
+		keys["RedisConnectionFile"] = hubRedisFolder + "/" + connectionFile
+		return keys
+	}
+	// Servers start before Redis does, and live on when it goes.
+	keys["RedisConnection"] = fmt.Sprintf("%s:%d,abortConnect=false", RedisName(w.Cluster.Name), RedisPort)
+	keys["RedisPasswordFile"] = hubRedisFolder + "/" + passwordFile
+	return keys
+}
+
+func (w Wanted) channelPrefix() string {
+	if w.Cluster.Spec.Backplane == nil {
+		return ""
+	}
+	return w.Cluster.Spec.Backplane.ChannelPrefix
+}
+
+func authenticationKeys(authentication *v1alpha1.AuthenticationSpec) map[string]any {
+	if authentication == nil {
+		return nil
+	}
+	keys := map[string]any{
+		"JwtKeyFile":            hubTokenFolder + "/" + tokenKeyFile,
+		"RequireAuthentication": ptr.Deref(authentication.Required, true),
+		"JwtClockSkew":          seconds(ptr.Deref(authentication.ClockSkewSeconds, 0)),
+	}
+	set(keys, "JwtIssuer", authentication.Issuer)
+	set(keys, "JwtUserClaim", authentication.UserClaim)
+	set(keys, "JwtAudiences", strings.Join(authentication.Audiences, listSeparator))
+	return keys
+}
+
+// chosenKeys are there only if the spec has them.
+func chosenKeys(spec v1alpha1.ChatClusterSpec) map[string]any {
+	keys := map[string]any{}
+	set(keys, "HubName", spec.Hub.Name)
+	set(keys, "HubPath", spec.Hub.Path)
+	set(keys, "PathBase", spec.Hub.PathBase)
+	if spec.Hub.Page != nil {
+		keys["Page"] = *spec.Hub.Page
+	}
+	if len(spec.Hub.TrustedProxies) > 0 {
+		keys["TrustedProxies"] = slices.Sorted(slices.Values(spec.Hub.TrustedProxies))
+	}
+	if len(spec.Hub.Transports) > 0 {
+		keys["Transports"] = spec.Hub.Transports
+	}
+	if spec.TLS != nil {
+		keys["TlsCertificateFile"] = hubTLSFolder + "/" + certificateFile
+		keys["TlsKeyFile"] = hubTLSFolder + "/" + certificateKey
+	}
+	return keys
+}
+
+func set(keys map[string]any, name, value string) {
+	if value != "" {
+		keys[name] = value
+	}
+}
+
+func sortedKeys[V any](from map[string]V) []string { return slices.Sorted(maps.Keys(from)) }

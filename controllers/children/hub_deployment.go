@@ -1,0 +1,218 @@
+package children
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+)
+
+// HubContainer is the name of the one container of hub servers.
+const HubContainer = "hub"
+
+const (
+	// hubUser is nobody, as in distroless images.
+	hubUser = 65532
+	// endSeconds is what a hub server has beyond its own ShutdownTimeout before it is killed.
+	endSeconds = 10
+	// progressSeconds is how long a new pod may take to serve before a roll-out counts as stuck: an image pull is in it.
+	progressSeconds = 600
+	revisionHistory = 5
+	livePath        = "/healthz"
+	readyPath       = "/readyz"
+)
+
+// The volumes of hub servers.
+const (
+	configVolume = "config"
+	redisVolume  = "redis"
+	keyVolume    = "key"
+	tokenVolume  = "tokens"
+	tlsVolume    = "tls"
+)
+
+// HubDeployment runs the hub servers. It is a Deployment because only there Kubernetes heeds which pod costs least.
+func HubDeployment(w Wanted) (*appsac.DeploymentApplyConfiguration, error) {
+	name, spec := w.Cluster.Name, w.Cluster.Spec
+	pod, err := hubPod(w)
+	if err != nil {
+		return nil, err
+	}
+	template := coreac.PodTemplateSpec().
+		WithLabels(merge(spec.Hub.PodMetadata.Labels, Labels(name, v1alpha1.HubComponent))).
+		WithAnnotations(merge(spec.Hub.PodMetadata.Annotations, map[string]string{
+			v1alpha1.AnnotationContent:                w.HubContent,
+			"kubectl.kubernetes.io/default-container": HubContainer,
+		})).
+		WithSpec(pod)
+	minReady := minReadySeconds(spec)
+	return appsac.Deployment(HubName(name), w.Cluster.Namespace).
+		WithLabels(Labels(name, v1alpha1.HubComponent)).
+		WithOwnerReferences(owner(w.Cluster)).
+		WithSpec(appsac.DeploymentSpec().
+			WithReplicas(w.Replicas).
+			WithMinReadySeconds(minReady).
+			WithProgressDeadlineSeconds(minReady + progressSeconds).
+			WithRevisionHistoryLimit(revisionHistory).
+			WithSelector(metaac.LabelSelector().WithMatchLabels(Selector(name, v1alpha1.HubComponent))).
+			WithStrategy(appsac.DeploymentStrategy().
+				WithType(appsv1.RollingUpdateDeploymentStrategyType).
+				WithRollingUpdate(appsac.RollingUpdateDeployment().
+					WithMaxSurge(intstr.FromInt32(spec.Rollout.MaxSurge)).
+					WithMaxUnavailable(intstr.FromInt32(0)))).
+			WithTemplate(template)), nil
+}
+
+// minReadySeconds paces a roll-out: Kubernetes does not wait for pods that end, so the next one waits as long as one needs
+// to send its clients elsewhere.
+func minReadySeconds(spec v1alpha1.ChatClusterSpec) int32 {
+	if spec.Rollout.MinReadySeconds != nil {
+		return *spec.Rollout.MinReadySeconds
+	}
+	return ptr.Deref(spec.Drain.DelaySeconds, 0) + ptr.Deref(spec.Drain.PeriodSeconds, 0)
+}
+
+// GraceSeconds is how long Kubernetes lets a hub server end.
+func GraceSeconds(drain v1alpha1.DrainSpec) int64 {
+	return int64(ptr.Deref(drain.DelaySeconds, 0)) + int64(drain.TimeoutSeconds) + endSeconds
+}
+
+func hubPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
+	spec := w.Cluster.Spec
+	container, err := hubContainer(w)
+	if err != nil {
+		return nil, err
+	}
+	pod := coreac.PodSpec().
+		WithAutomountServiceAccountToken(false).
+		// Variables of Services would be taken for configuration.
+		WithEnableServiceLinks(false).
+		WithTerminationGracePeriodSeconds(GraceSeconds(spec.Drain)).
+		WithSecurityContext(podSecurity(hubUser)).
+		WithContainers(container)
+	for _, volume := range hubVolumes(w) {
+		pod.WithVolumes(volume.source)
+		container.WithVolumeMounts(volume.mount)
+	}
+	pullSecrets(pod, spec.ImagePullSecrets)
+	if err := schedule(pod, spec.Hub.Scheduling); err != nil {
+		return nil, err
+	}
+	return pod, spread(pod, spec.Hub.Scheduling, Selector(w.Cluster.Name, v1alpha1.HubComponent))
+}
+
+func hubContainer(w Wanted) (*coreac.ContainerApplyConfiguration, error) {
+	spec := w.Cluster.Spec
+	container := coreac.Container().
+		WithName(HubContainer).
+		WithImage(w.HubImage).
+		WithImagePullPolicy(spec.Hub.ImagePullPolicy).
+		WithArgs("--config", hubConfigFolder+"/"+hubConfigFile).
+		WithPorts(
+			coreac.ContainerPort().WithName(hubPortName).WithContainerPort(HubPort).WithProtocol(corev1.ProtocolTCP),
+			coreac.ContainerPort().WithName(metricsPortName).WithContainerPort(MetricsPort).WithProtocol(corev1.ProtocolTCP),
+			coreac.ContainerPort().WithName(peerPortName).WithContainerPort(PeerPort).WithProtocol(corev1.ProtocolTCP),
+		).
+		WithSecurityContext(containerSecurity()).
+		// A minute to start, then replaced when it does not answer for 30 s, out of the Service after 5 s.
+		WithStartupProbe(hubProbe(spec.TLS, livePath).WithPeriodSeconds(1).WithFailureThreshold(60)).
+		WithLivenessProbe(hubProbe(spec.TLS, livePath).WithPeriodSeconds(10).WithFailureThreshold(3)).
+		WithReadinessProbe(hubProbe(spec.TLS, readyPath).WithPeriodSeconds(5).WithFailureThreshold(1))
+	if delay := ptr.Deref(spec.Drain.DelaySeconds, 0); delay > 0 {
+		// Kubernetes sleeps itself: there is no shell in the image.
+		container.WithLifecycle(coreac.Lifecycle().WithPreStop(
+			coreac.LifecycleHandler().WithSleep(coreac.SleepAction().WithSeconds(int64(delay)))))
+	}
+	if err := resources(container, spec.Hub.Resources); err != nil {
+		return nil, err
+	}
+	environment, err := hubEnvironment(spec.Hub)
+	container.WithEnv(environment...)
+	return container, err
+}
+
+func hubProbe(tls *v1alpha1.TLSSpec, path string) *coreac.ProbeApplyConfiguration {
+	uri := corev1.URISchemeHTTP
+	if tls != nil {
+		uri = corev1.URISchemeHTTPS
+	}
+	return coreac.Probe().
+		WithTimeoutSeconds(3).
+		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(hubPortName)).WithScheme(uri))
+}
+
+// hubEnvironment is what the operator sets, then what the user sets, who wins.
+func hubEnvironment(hub v1alpha1.HubSpec) ([]*coreac.EnvVarApplyConfiguration, error) {
+	users, err := asList[coreac.EnvVarApplyConfiguration](hub.Env)
+	if err != nil {
+		return nil, err
+	}
+	set := map[string]bool{}
+	for _, variable := range hub.Env {
+		set[variable.Name] = true
+	}
+	var environment []*coreac.EnvVarApplyConfiguration
+	if limit := memoryLimit(hub.Resources); limit > 0 && !set["GOMEMLIMIT"] {
+		environment = append(environment, coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(fmt.Sprint(limit/10*9)))
+	}
+	if !set["POD_IP"] {
+		environment = append(environment, coreac.EnvVar().WithName("POD_IP").WithValueFrom(coreac.EnvVarSource().
+			WithFieldRef(coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("status.podIP"))))
+	}
+	return append(environment, users...), nil
+}
+
+// memoryLimit is in bytes; 0 is none.
+func memoryLimit(resources *corev1.ResourceRequirements) int64 {
+	if resources == nil {
+		return 0
+	}
+	return resources.Limits.Memory().Value()
+}
+
+type hubVolume struct {
+	source *coreac.VolumeApplyConfiguration
+	mount  *coreac.VolumeMountApplyConfiguration
+}
+
+// hubVolumes are the files of hub servers. All but the configuration are read again when they change.
+func hubVolumes(w Wanted) []hubVolume {
+	name, spec := w.Cluster.Name, w.Cluster.Spec
+	volumes := []hubVolume{
+		{
+			coreac.Volume().WithName(configVolume).WithConfigMap(coreac.ConfigMapVolumeSource().
+				WithName(HubName(name)).WithDefaultMode(0o444)),
+			mount(configVolume, hubConfigFolder),
+		},
+		{secretFiles(keyVolume, ClusterKeyName(name), nil, false), mount(keyVolume, hubKeyFolder)},
+	}
+	if w.Managed() {
+		volumes = append(volumes, hubVolume{
+			secretFiles(redisVolume, RedisAuthName(name), map[string]string{PasswordKey: passwordFile}, false),
+			mount(redisVolume, hubRedisFolder),
+		})
+	} else {
+		connection := spec.Redis.External.Connection
+		volumes = append(volumes, hubVolume{
+			secretFiles(redisVolume, connection.Name, map[string]string{connection.Key: connectionFile}, false),
+			mount(redisVolume, hubRedisFolder),
+		})
+	}
+	if authentication := spec.Hub.Authentication; authentication != nil {
+		volumes = append(volumes, hubVolume{
+			secretFiles(tokenVolume, authentication.Key.Name, map[string]string{authentication.Key.Key: tokenKeyFile}, false),
+			mount(tokenVolume, hubTokenFolder),
+		})
+	}
+	if spec.TLS != nil {
+		volumes = append(volumes, hubVolume{secretFiles(tlsVolume, spec.TLS.SecretName, nil, false), mount(tlsVolume, hubTLSFolder)})
+	}
+	return volumes
+}

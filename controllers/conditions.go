@@ -1,0 +1,195 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+)
+
+// verdict is what a condition says.
+type verdict struct {
+	is              bool
+	reason, message string
+}
+
+// setConditions computes all conditions from the scope.
+func setConditions(s *scope) {
+	redis, hub := redisReady(s), hubReady(s)
+	progressing := progressing(s, redis)
+	degraded := degraded(s, redis, hub, progressing)
+	verdicts := map[string]verdict{
+		v1alpha1.ConditionReady:       summary(s, redis, hub, progressing),
+		v1alpha1.ConditionRedisReady:  redis,
+		v1alpha1.ConditionHubReady:    hub,
+		v1alpha1.ConditionProgressing: progressing,
+		v1alpha1.ConditionDraining:    draining(s),
+		v1alpha1.ConditionPaused:      paused(s),
+		v1alpha1.ConditionDegraded:    degraded,
+	}
+	for _, condition := range v1alpha1.Conditions() {
+		verdict := verdicts[condition]
+		status := metav1.ConditionFalse
+		if verdict.is {
+			status = metav1.ConditionTrue
+		}
+		meta.SetStatusCondition(&s.cluster.Status.Conditions, metav1.Condition{
+			Type: condition, Status: status, Reason: verdict.reason, Message: verdict.message,
+			ObservedGeneration: s.cluster.Generation, LastTransitionTime: metav1.Time{Time: s.now},
+		})
+	}
+}
+
+// redisReady goes by the pod that the operator runs. Whether an external Redis answers only the hub servers know, and they are
+// not ready before it did.
+func redisReady(s *scope) verdict {
+	if !s.wanted.Managed() {
+		for _, problem := range s.problems {
+			if problem.reason == v1alpha1.ReasonReferenceMissing && strings.HasPrefix(problem.message, "redis.") {
+				return verdict{false, v1alpha1.ReasonConnectionMissing, problem.message}
+			}
+		}
+		return verdict{true, v1alpha1.ReasonConnectionKnown, "the connection string of the external Redis is there"}
+	}
+	if s.facts.redis != nil && s.facts.redis.Status.ReadyReplicas > 0 {
+		return verdict{true, v1alpha1.ReasonRedisRunning, "Redis answers"}
+	}
+	return verdict{false, v1alpha1.ReasonRedisStarting, "Redis does not answer yet"}
+}
+
+func hubReady(s *scope) verdict {
+	wanted, serving := desired(s), int32(0)
+	if s.facts.hub != nil {
+		serving = s.facts.hub.Status.ReadyReplicas
+	}
+	switch {
+	case wanted == 0:
+		return verdict{true, v1alpha1.ReasonHubStopped, "no hub server is wanted"}
+	case serving >= wanted:
+		return verdict{true, v1alpha1.ReasonHubServing, count(serving, "hub server") + " take clients"}
+	}
+	return verdict{false, v1alpha1.ReasonHubStarting, fmt.Sprintf("%d of %s take clients", serving, count(wanted, "hub server"))}
+}
+
+// desired is how many hub servers there should be: as decided now, else as it was decided last.
+func desired(s *scope) int32 {
+	if s.wanted.HubImage != "" {
+		return s.wanted.Replicas
+	}
+	if s.facts.hub != nil {
+		return ptr.Deref(s.facts.hub.Spec.Replicas, 1)
+	}
+	return ptr.Deref(s.cluster.Spec.Replicas, 1)
+}
+
+func progressing(s *scope, redis verdict) verdict {
+	hub := s.facts.hub
+	switch {
+	case hub == nil || s.wanted.Managed() && s.facts.redis == nil:
+		if len(s.problems) > 0 && !s.wrote() {
+			return verdict{false, s.problems[0].shownReason(), s.problems[0].shownMessage()}
+		}
+		return verdict{true, v1alpha1.ReasonCreating, "Redis and hub servers are made"}
+	case stuck(hub):
+		return verdict{false, v1alpha1.ReasonStuck, "new hub servers do not become ready; those of the older spec go on: see their pods"}
+	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s.facts.redis):
+		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
+	case hub.Status.UpdatedReplicas < ptr.Deref(hub.Spec.Replicas, 1) || hub.Status.Replicas > hub.Status.UpdatedReplicas:
+		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
+			hub.Status.UpdatedReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
+	case hub.Status.AvailableReplicas < ptr.Deref(hub.Spec.Replicas, 1) && redis.is:
+		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("%d of %s have served long enough",
+			hub.Status.AvailableReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
+	case s.rotating:
+		return verdict{true, v1alpha1.ReasonRotating, "a secret is being exchanged; nothing is restarted"}
+	}
+	return verdict{false, v1alpha1.ReasonSettled, "nothing is on its way"}
+}
+
+// stuck tells whether Kubernetes gave up on a roll-out.
+func stuck(hub *appsv1.Deployment) bool {
+	for _, condition := range hub.Status.Conditions {
+		if condition.Type == appsv1.DeploymentProgressing {
+			return condition.Status == corev1.ConditionFalse
+		}
+	}
+	return false
+}
+
+// stale tells whether a Redis has not been brought to its spec yet.
+func stale(redis *appsv1.StatefulSet) bool {
+	if redis == nil {
+		return false
+	}
+	return redis.Generation != redis.Status.ObservedGeneration || redis.Status.UpdateRevision != redis.Status.CurrentRevision
+}
+
+func draining(s *scope) verdict {
+	leaving := 0
+	for _, pod := range s.facts.hubs {
+		if ending(pod) {
+			leaving++
+		}
+	}
+	if leaving == 0 {
+		return verdict{false, v1alpha1.ReasonNoneEnding, "no hub server ends"}
+	}
+	return verdict{true, v1alpha1.ReasonHubsEnding, count(int32(min(leaving, maximumCost)), "hub server") + " sending clients elsewhere"}
+}
+
+func paused(s *scope) verdict {
+	if ptr.Deref(s.cluster.Spec.Paused, false) {
+		return verdict{true, v1alpha1.ReasonPausedBySpec, "spec.paused is true: nothing is changed"}
+	}
+	return verdict{false, v1alpha1.ReasonNotPaused, "the operator does its work"}
+}
+
+func degraded(s *scope, redis, hub, progressing verdict) verdict {
+	for _, problem := range s.problems {
+		if problem.reason != "" {
+			return verdict{true, problem.reason, problem.message}
+		}
+	}
+	serving := s.facts.hub != nil && s.facts.hub.Status.ReadyReplicas > 0
+	switch {
+	case progressing.reason == v1alpha1.ReasonStuck:
+		return verdict{true, v1alpha1.ReasonRolloutStuck, progressing.message}
+	case !redis.is && serving:
+		return verdict{true, v1alpha1.ReasonRedisAway, "hub servers run without Redis: their clients stay, messages do not pass"}
+	case !hub.is && !progressing.is:
+		return verdict{true, v1alpha1.ReasonHubsMissing, hub.message}
+	}
+	return verdict{false, v1alpha1.ReasonHealthy, "all is well"}
+}
+
+// summary sums up: not before all runs as the spec says.
+func summary(s *scope, redis, hub, progressing verdict) verdict {
+	for _, problem := range s.problems {
+		return verdict{false, problem.shownReason(), problem.shownMessage()}
+	}
+	switch {
+	case !redis.is:
+		return verdict{false, v1alpha1.ReasonWaitingForRedis, redis.message}
+	case !hub.is:
+		return verdict{false, v1alpha1.ReasonWaitingForHub, hub.message}
+	case progressing.reason == v1alpha1.ReasonStuck:
+		return verdict{false, v1alpha1.ReasonRolloutStuck, progressing.message}
+	case progressing.is && progressing.reason != v1alpha1.ReasonRotating && progressing.reason != v1alpha1.ReasonScaling:
+		return verdict{false, v1alpha1.ReasonRollingOut, progressing.message}
+	}
+	return verdict{true, v1alpha1.ReasonAllReady, "all runs as the spec says"}
+}
+
+// count writes a number with its noun.
+func count(number int32, noun string) string {
+	if number == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", number, noun)
+}

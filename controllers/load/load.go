@@ -1,0 +1,174 @@
+// Package load sees what hub servers have to do: it reads their metrics over HTTP.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/chatcluster/chatcluster/controllers/autoscale"
+	"github.com/chatcluster/chatcluster/controllers/children"
+)
+
+// The metrics that are looked at.
+const (
+	connectionsMetric = "signalr_server_active_connections"
+	sentMetric        = "chatcluster_sent_bytes_total"
+)
+
+const (
+	// timeout bounds one read: a hub server that answers later is not seen.
+	timeout = 3 * time.Second
+	// maximumSize is far more than any hub server has.
+	maximumSize = 4 << 20
+	metricsPath = "metrics"
+)
+
+// Fetch opens the metrics of a pod. Its reader is closed.
+type Fetch func(ctx context.Context, pod *corev1.Pod) (io.ReadCloser, error)
+
+// Direct fetches from the address of the pod: for an operator that runs in the same network.
+func Direct(client *http.Client) Fetch {
+	return func(ctx context.Context, pod *corev1.Pod) (io.ReadCloser, error) {
+		if pod.Status.PodIP == "" {
+			return nil, errors.New("the pod has no address yet")
+		}
+		url := "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(children.MetricsPort)) + "/" + metricsPath
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return nil, fmt.Errorf("make a request: %w", err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		if response.StatusCode != http.StatusOK {
+			_ = response.Body.Close()
+			return nil, fmt.Errorf("%s answered %s", url, response.Status)
+		}
+		return response.Body, nil
+	}
+}
+
+// ThroughServer fetches through the API server: for an operator that runs outside of the Kubernetes cluster.
+func ThroughServer(client rest.Interface) Fetch {
+	return func(ctx context.Context, pod *corev1.Pod) (io.ReadCloser, error) {
+		return client.Get().Namespace(pod.Namespace).Resource("pods").
+			Name(pod.Name + ":" + strconv.Itoa(children.MetricsPort)).
+			SubResource("proxy").Suffix(metricsPath).Stream(ctx)
+	}
+}
+
+// Observer sees the hub servers of all ChatClusters. It may be used by many at a time.
+type Observer struct {
+	fetch Fetch
+	// mu guards last. It is not held while metrics are read.
+	mu sync.Mutex
+	// last has what was seen last of each ChatCluster's pods, for the rate of what they send.
+	last map[types.NamespacedName]map[types.UID]sample
+}
+
+type sample struct {
+	at          time.Time
+	connections int64
+	sent        float64
+}
+
+// NewObserver returns an observer that has seen nothing.
+func NewObserver(fetch Fetch) *Observer {
+	return &Observer{fetch: fetch, last: map[types.NamespacedName]map[types.UID]sample{}}
+}
+
+// Observe reads the metrics of all pods at once and returns the loads of those that answered, by the names of the pods.
+func (o *Observer) Observe(ctx context.Context, cluster types.NamespacedName, pods []*corev1.Pod) map[string]autoscale.Load {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	samples := make([]*sample, len(pods))
+	var reading sync.WaitGroup
+	for at, pod := range pods {
+		reading.Go(func() { samples[at] = o.read(ctx, pod) })
+	}
+	reading.Wait()
+	return o.remember(cluster, pods, samples)
+}
+
+// read returns nil for a pod that did not answer in time, or with something else.
+func (o *Observer) read(ctx context.Context, pod *corev1.Pod) *sample {
+	body, err := o.fetch(ctx, pod)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = body.Close() }()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(io.LimitReader(body, maximumSize))
+	if err != nil || families[connectionsMetric] == nil {
+		return nil
+	}
+	return &sample{at: time.Now(), connections: int64(sum(families[connectionsMetric])), sent: sum(families[sentMetric])}
+}
+
+func sum(family *dto.MetricFamily) float64 {
+	total := 0.0
+	for _, metric := range family.GetMetric() {
+		total += metric.GetGauge().GetValue() + metric.GetCounter().GetValue() + metric.GetUntyped().GetValue()
+	}
+	return total
+}
+
+func (o *Observer) remember(cluster types.NamespacedName, pods []*corev1.Pod, samples []*sample) map[string]autoscale.Load {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before, now := o.last[cluster], map[types.UID]sample{}
+	loads := map[string]autoscale.Load{}
+	for at, pod := range pods {
+		if samples[at] == nil {
+			continue
+		}
+		seen := *samples[at]
+		now[pod.UID] = seen
+		load := autoscale.Load{Connections: seen.connections}
+		if last, known := before[pod.UID]; known {
+			load.BytesPerSecond = rate(last, seen)
+		}
+		loads[pod.Name] = load
+	}
+	o.last[cluster] = now
+	return loads
+}
+
+// rate is nil when too little time passed, or when the process was started again in between.
+func rate(last, now sample) *float64 {
+	passed := now.at.Sub(last.at).Seconds()
+	if passed < 1 || now.sent < last.sent {
+		return nil
+	}
+	perSecond := (now.sent - last.sent) / passed
+	return &perSecond
+}
+
+// Forget drops what was seen of a ChatCluster that is gone.
+func (o *Observer) Forget(cluster types.NamespacedName) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.last, cluster)
+}
+
+// Known returns how many ChatClusters are remembered.
+func (o *Observer) Known() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.last)
+}

@@ -1,0 +1,56 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/chatcluster/chatcluster/controllers/children"
+)
+
+// applyChildren brings all objects to what is wanted. First those are tried that a user's words can spoil: if the API server
+// would refuse one, none is changed. After that a failure at one does not keep the others back.
+func (r *Reconciler) applyChildren(ctx context.Context, s *scope) error {
+	list, err := children.List(s.wanted)
+	if err != nil {
+		return err
+	}
+	for _, child := range list {
+		if child.Checked && child.Wanted() && r.known(child) {
+			if err := r.Applier.Try(ctx, s.cluster, child.Configuration); err != nil {
+				return err
+			}
+		}
+	}
+	var failures []error
+	for _, child := range list {
+		if err := r.applyChild(ctx, s, child); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (r *Reconciler) known(child children.Child) bool {
+	return !child.Optional || r.Kinds.Known(child.Kind)
+}
+
+func (r *Reconciler) applyChild(ctx context.Context, s *scope, child children.Child) error {
+	switch {
+	case child.Wanted() && !r.known(child):
+		return &kindError{child.Kind}
+	case child.Wanted():
+		outcome, err := r.Applier.Apply(ctx, s.cluster, child.Configuration)
+		if err != nil {
+			return err
+		}
+		s.changes = append(s.changes, change{outcome, child.Kind.Kind, child.Name})
+		return nil
+	case !r.known(child):
+		return nil
+	}
+	gone, err := r.Applier.Remove(ctx, s.cluster, child.Kind, child.Name)
+	if gone {
+		s.changes = append(s.changes, change{removed, child.Kind.Kind, child.Name})
+	}
+	return err
+}

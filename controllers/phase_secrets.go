@@ -1,0 +1,99 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
+	"github.com/chatcluster/chatcluster/controllers/rotation"
+)
+
+// hearOf is how long it takes at most until a pod has a new value of a Secret in its files: the kubelet looks once a minute, in
+// a cache that is up to a minute old, and hub servers look at their files every few seconds.
+const hearOf = 3 * time.Minute
+
+// PasswordTeller tells the Redis of a ChatCluster that runs which passwords are good, and no others.
+type PasswordTeller interface {
+	TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, passwords []string) error
+}
+
+// clusterKeyRules: nothing tells when all servers have heard of the next key. The old one is good for another hour, for
+// clients whose tokens it proves.
+func clusterKeyRules() rotation.Rules {
+	return rotation.Rules{IntroduceFor: hearOf, RetireFor: time.Hour}
+}
+
+// redisPasswordRules: Redis is told about the next password and then knows it.
+func redisPasswordRules() rotation.Rules { return rotation.Rules{RetireFor: hearOf} }
+
+// keepClusterKey makes the key by which hub servers prove connection tokens, once, and exchanges it when asked to.
+func (r *Reconciler) keepClusterKey(ctx context.Context, s *scope) error {
+	secret, err := r.ownSecret(ctx, s, children.ClusterKeyName(s.cluster.Name))
+	if err != nil {
+		return err
+	}
+	state, again := clusterKeyRules().Next(
+		children.ReadClusterKey(secret), s.cluster.Annotations[v1alpha1.AnnotationRotateClusterKey], true, s.now)
+	s.rotates(state, again)
+	return r.applySecret(ctx, s, children.ClusterKeyName(s.cluster.Name), children.ClusterKey(s.cluster, state))
+}
+
+// keepRedisPassword makes the password of the Redis that the operator runs, once, and exchanges it when asked to: Redis is
+// told while it runs, so that it need not be started again.
+func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
+	if !s.wanted.Managed() {
+		return nil
+	}
+	secret, err := r.ownSecret(ctx, s, children.RedisAuthName(s.cluster.Name))
+	if err != nil {
+		return err
+	}
+	rules, state := redisPasswordRules(), children.ReadRedisAuth(secret)
+	known := true
+	if passwords := rules.Announce(state, s.now); passwords != nil {
+		if err := r.Redis.TellPasswords(ctx, s.cluster, passwords); err != nil {
+			s.logger.Info("Redis was not told about its passwords", "reason", err.Error())
+			known = false
+		}
+	}
+	state, again := rules.Next(state, s.cluster.Annotations[v1alpha1.AnnotationRotateRedisPassword], known, s.now)
+	if state.Stage == rotation.Introducing && again == 0 {
+		again = time.Second // tell Redis at once, now that the Secret has it
+	}
+	s.rotates(state, again)
+	s.wanted.RedisLineage = state.Lineage
+	return r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), children.RedisAuth(s.cluster, state))
+}
+
+// ownSecret reads a Secret that the operator made. One that the cache does not have is looked for at its source: a cache that
+// lags behind must not make the operator think up another secret.
+func (r *Reconciler) ownSecret(ctx context.Context, s *scope, name string) (*corev1.Secret, error) {
+	secret, err := get(ctx, r.Client, &corev1.Secret{}, s.cluster.Namespace, name)
+	if err != nil || secret != nil {
+		return secret, err
+	}
+	secret, err = get(ctx, r.Uncached, &corev1.Secret{}, s.cluster.Namespace, name)
+	if err != nil || secret != nil && !metav1.IsControlledBy(secret, s.cluster) {
+		return nil, err // applying will say whose it is
+	}
+	return secret, nil
+}
+
+func (s *scope) rotates(state rotation.Secret, again time.Duration) {
+	s.rotating = s.rotating || state.Stage != rotation.Settled
+	s.lookAgain(again)
+}
+
+func (r *Reconciler) applySecret(ctx context.Context, s *scope, name string, configuration *coreac.SecretApplyConfiguration) error {
+	outcome, err := r.Applier.Apply(ctx, s.cluster, configuration)
+	if err != nil {
+		return err
+	}
+	s.changes = append(s.changes, change{outcome, "Secret", name})
+	return nil
+}

@@ -1,0 +1,98 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/apply"
+	"github.com/chatcluster/chatcluster/controllers/autoscale"
+	"github.com/chatcluster/chatcluster/controllers/children"
+)
+
+// scope is what the steps of one reconcile share.
+type scope struct {
+	// cluster is a copy of what was read; only its status is changed.
+	cluster *v1alpha1.ChatCluster
+	// before is what was read.
+	before *v1alpha1.ChatCluster
+	// now is the one time of this reconcile.
+	now    time.Time
+	logger logr.Logger
+	facts  facts
+	wanted children.Wanted
+	// changes are what was written, for events.
+	changes []change
+	// rotating tells that a secret is being exchanged.
+	rotating bool
+	// problems are why what runs is not what the spec says.
+	problems []problem
+	// again is when to look again without being asked; 0 is never.
+	again time.Duration
+}
+
+// facts are what there was when the reconcile began. What is nil was not there.
+type facts struct {
+	hub     *appsv1.Deployment
+	redis   *appsv1.StatefulSet
+	service *corev1.Service
+	ingress *networkingv1.Ingress
+	// hubs are the pods of the hub servers.
+	hubs []*corev1.Pod
+	// loads are of those hub servers that were seen, by the names of their pods.
+	loads map[string]autoscale.Load
+}
+
+// change is something that was written.
+type change struct {
+	outcome    apply.Outcome
+	kind, name string
+}
+
+// removed is the outcome of a change that apply.Apply does not have.
+const removed apply.Outcome = "Removed"
+
+func (r *Reconciler) newScope(ctx context.Context, cluster *v1alpha1.ChatCluster) *scope {
+	copied := cluster.DeepCopy()
+	return &scope{
+		cluster: copied,
+		before:  cluster,
+		now:     r.now(),
+		logger:  logf.FromContext(ctx),
+		wanted:  children.Wanted{Cluster: copied, OperatorNamespace: r.Defaults.Namespace},
+	}
+}
+
+func (s *scope) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: s.cluster.Namespace, Name: s.cluster.Name}
+}
+
+// lookAgain asks for another reconcile after a while; the soonest counts.
+func (s *scope) lookAgain(after time.Duration) {
+	if after > 0 && (s.again == 0 || after < s.again) {
+		s.again = after
+	}
+}
+
+// fail notes why a step could not be done.
+func (s *scope) fail(step string, err error) {
+	s.problems = append(s.problems, problemsOf(fmt.Errorf("%s: %w", step, err))...)
+}
+
+// wrote tells whether this reconcile changed anything that runs: then the facts are of the past.
+func (s *scope) wrote() bool {
+	for _, change := range s.changes {
+		if change.outcome != apply.Unchanged {
+			return true
+		}
+	}
+	return false
+}

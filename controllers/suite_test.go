@@ -1,0 +1,367 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers"
+	"github.com/chatcluster/chatcluster/controllers/sampletest"
+)
+
+// patience is how long a test waits for what must come. It is generous: machines of CI are busy.
+const patience = 30 * time.Second
+
+// plane is a kube-apiserver with its etcd. Nothing else runs in it: no controller makes pods of a Deployment.
+type plane struct {
+	config *rest.Config
+	scheme *runtime.Scheme
+	// admin may do everything and reads without a cache.
+	admin client.WithWatch
+	// operator is the configuration of a user who may do what config/rbac/role.yaml says.
+	operator *rest.Config
+	calls    *calls
+}
+
+// TestMain starts the control plane once for all tests that need it.
+func TestMain(m *testing.M) {
+	if os.Getenv("OPERATOR_LOG") != "" {
+		log.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, nil)))
+	} else {
+		log.SetLogger(logr.Discard())
+	}
+	code := m.Run()
+	if shared.stop != nil {
+		shared.stop()
+	}
+	os.Exit(code)
+}
+
+var shared struct {
+	once  sync.Once
+	plane *plane
+	stop  func()
+	err   error
+}
+
+// useControlPlane returns the control plane, or skips the test where its commands are not there.
+func useControlPlane(t *testing.T) *plane {
+	t.Helper()
+	folder := os.Getenv("KUBEBUILDER_ASSETS")
+	if _, err := os.Stat(filepath.Join(folder, "kube-apiserver")); folder == "" || err != nil {
+		t.Skip("kube-apiserver and etcd are not in KUBEBUILDER_ASSETS (make envtest): the operator is not tested on an API server")
+	}
+	shared.once.Do(func() { shared.plane, shared.stop, shared.err = startPlane(folder) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.plane
+}
+
+func startPlane(folder string) (*plane, func(), error) {
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: folder,
+		CRDDirectoryPaths:     []string{sampletest.CRDFolder()},
+		ErrorIfCRDPathMissing: true,
+	}
+	// A test may make a thousand ChatClusters at once; it must not be slowed down for it.
+	environment.ControlPlane.GetAPIServer().Configure().
+		Set("max-requests-inflight", "3000").Set("max-mutating-requests-inflight", "1000")
+	admin, err := environment.Start()
+	if err != nil {
+		return nil, nil, fmt.Errorf("start a control plane: %w", err)
+	}
+	stop := func() { _ = environment.Stop() }
+	p := &plane{config: rest.CopyConfig(admin), calls: &calls{}}
+	p.config.QPS = -1
+	if p.scheme, err = controllers.NewScheme(); err != nil {
+		return nil, stop, err
+	}
+	if p.admin, err = client.NewWithWatch(p.config, client.Options{Scheme: p.scheme}); err != nil {
+		return nil, stop, err
+	}
+	user, err := environment.AddUser(envtest.User{Name: "operator"}, rest.CopyConfig(admin))
+	if err != nil {
+		return nil, stop, err
+	}
+	p.operator = rest.CopyConfig(user.Config())
+	p.operator.QPS = -1
+	p.operator.Wrap(p.calls.count)
+	return p, stop, p.grant()
+}
+
+// grant lets the operator do what its role says, and no more.
+func (p *plane) grant() error {
+	role, err := readRole()
+	if err != nil {
+		return err
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: "operator", APIGroup: rbacv1.GroupName}},
+	}
+	return errors.Join(p.admin.Create(context.Background(), role), p.admin.Create(context.Background(), binding))
+}
+
+func readRole() (*rbacv1.ClusterRole, error) {
+	content, err := os.ReadFile(filepath.Join(sampletest.CRDFolder(), "..", "..", "rbac", "role.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	role := &rbacv1.ClusterRole{}
+	return role, yaml.Unmarshal(content, role)
+}
+
+// calls counts what the operator asked the API server for.
+type calls struct {
+	mu      sync.Mutex
+	counted map[call]int
+}
+
+// call is what RBAC looks at.
+type call struct{ verb, group, resource string }
+
+func (c *calls) count(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		if one, ok := callOf(request); ok {
+			c.mu.Lock()
+			if c.counted == nil {
+				c.counted = map[call]int{}
+			}
+			c.counted[one]++
+			c.mu.Unlock()
+		}
+		return next.RoundTrip(request)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// callOf reads the path of a request for resources: /api/v1/... or /apis/group/version/..., then namespaces/name if there is
+// one, then resource/name/subresource.
+func callOf(request *http.Request) (call, bool) {
+	parts := strings.Split(strings.Trim(request.URL.Path, "/"), "/")
+	one := call{}
+	switch {
+	case len(parts) > 2 && parts[0] == "api":
+		parts = parts[2:]
+	case len(parts) > 3 && parts[0] == "apis":
+		one.group, parts = parts[1], parts[3:]
+	default:
+		return one, false // discovery
+	}
+	if parts[0] == "namespaces" && len(parts) > 2 {
+		parts = parts[2:]
+	}
+	one.resource = parts[0]
+	if len(parts) > 2 {
+		one.resource += "/" + parts[2]
+	}
+	one.verb = map[string]string{
+		http.MethodPost: "create", http.MethodPut: "update", http.MethodPatch: "patch", http.MethodDelete: "delete", http.MethodGet: "get",
+	}[request.Method]
+	if request.Method == http.MethodGet && len(parts) == 1 {
+		one.verb = "list"
+		if request.URL.Query().Get("watch") != "" {
+			one.verb = "watch"
+		}
+	}
+	return one, true
+}
+
+func (c *calls) all() map[call]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.counted)
+}
+
+// writes is how often the operator changed anything but events.
+func (c *calls) writes() int {
+	total := 0
+	for one, count := range c.all() {
+		if slices.Contains([]string{"create", "update", "patch", "delete"}, one.verb) && one.group != "events.k8s.io" {
+			total += count
+		}
+	}
+	return total
+}
+
+// reads is how often the operator read what is not in its cache.
+func (c *calls) reads() int {
+	total := 0
+	for one, count := range c.all() {
+		if one.verb == "get" {
+			total += count
+		}
+	}
+	return total
+}
+
+// fakeHubs are the metrics of hub servers that are not there, by the names of their pods.
+type fakeHubs struct {
+	mu          sync.Mutex
+	connections map[string]int
+}
+
+func (f *fakeHubs) set(pod string, connections int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.connections == nil {
+		f.connections = map[string]int{}
+	}
+	f.connections[pod] = connections
+}
+
+func (f *fakeHubs) fetch(_ context.Context, pod *corev1.Pod) (io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	connections, seen := f.connections[pod.Name]
+	if !seen {
+		return nil, errors.New("no such hub server")
+	}
+	text := fmt.Sprintf("# TYPE signalr_server_active_connections gauge\nsignalr_server_active_connections %d\n", connections)
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+// fakeRedis is a Redis that is not there.
+type fakeRedis struct {
+	mu sync.Mutex
+	// told are the passwords that it was told last, by the name of its ChatCluster.
+	told map[string][]string
+	away bool
+}
+
+func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatCluster, passwords []string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return errors.New("connection refused")
+	}
+	if f.told == nil {
+		f.told = map[string][]string{}
+	}
+	f.told[cluster.Name] = passwords
+	return nil
+}
+
+func (f *fakeRedis) knows(cluster string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.told[cluster]
+}
+
+// clock is a time that a test moves on.
+type clock struct {
+	mu    sync.Mutex
+	moved time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.moved)
+}
+
+func (c *clock) move(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.moved += by
+}
+
+// operator is an operator that runs for one test in a namespace of its own.
+type operator struct {
+	*plane
+	t         *testing.T
+	namespace string
+	hubs      *fakeHubs
+	redis     *fakeRedis
+	clock     *clock
+	cancel    context.CancelFunc
+	ended     chan error
+}
+
+// runOperator makes a namespace and runs an operator that looks after it.
+func runOperator(t *testing.T) *operator {
+	t.Helper()
+	p := useControlPlane(t)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	if err := p.admin.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	o := &operator{plane: p, t: t, namespace: namespace.Name, hubs: &fakeHubs{}, redis: &fakeRedis{}, clock: &clock{}}
+	o.start("hubserver:1")
+	t.Cleanup(func() { o.stop() })
+	return o
+}
+
+func (o *operator) start(hubImage string) {
+	o.t.Helper()
+	options := controllers.Options{
+		Defaults:    controllers.Defaults{HubImage: hubImage, RedisImage: "redis:7.0", Namespace: "chatcluster-system"},
+		Namespaces:  []string{o.namespace},
+		Fetch:       o.hubs.fetch,
+		Redis:       o.redis,
+		Now:         o.clock.now,
+		AskForKinds: 200 * time.Millisecond,
+		Registry:    prometheus.NewRegistry(),
+	}
+	mgr, err := ctrl.NewManager(o.operator, controllers.ManagerOptions(options, manager.Options{
+		Scheme:     o.scheme,
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	}))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := controllers.Setup(ctx, mgr, options); err != nil {
+		cancel()
+		o.t.Fatal(err)
+	}
+	o.cancel, o.ended = cancel, make(chan error, 1)
+	go func() { o.ended <- mgr.Start(ctx) }()
+}
+
+func (o *operator) stop() {
+	o.t.Helper()
+	if o.cancel == nil {
+		return
+	}
+	o.cancel()
+	o.cancel = nil
+	if err := <-o.ended; err != nil {
+		o.t.Errorf("the operator ended with %v", err)
+	}
+}
