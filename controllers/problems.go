@@ -6,7 +6,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/apply"
@@ -41,9 +41,10 @@ func (e *referenceError) Error() string { return fmt.Sprintf("%s %s", e.referenc
 
 // problemsOf sorts errors by what can be done about them. Errors that were joined are problems of their own.
 func problemsOf(err error) []problem {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost one was joined here
-		var problems []problem
-		for _, one := range joined.Unwrap() {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		parts := joined.Unwrap()
+		problems := make([]problem, 0, len(parts))
+		for _, one := range parts {
 			problems = append(problems, problemsOf(one)...)
 		}
 		return problems
@@ -67,7 +68,7 @@ func problemOf(err error) problem {
 	switch reason := apierrors.ReasonForError(err); {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return problem{reason: v1alpha1.ReasonInvalidSpec, message: rejection(err)}
-	case reason == v1.StatusReasonForbidden, reason == v1.StatusReasonRequestEntityTooLarge:
+	case reason == metav1.StatusReasonForbidden, reason == metav1.StatusReasonRequestEntityTooLarge:
 		return problem{reason: v1alpha1.ReasonRefused, message: rejection(err), retry: retryRefused}
 	}
 	return problem{err: err}
