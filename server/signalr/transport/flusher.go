@@ -75,11 +75,11 @@ func (f *flusher) take(used []*webSocket) []*webSocket {
 	if count == 0 {
 		f.active--
 	}
-	sockets := append(used[:0], f.ready[:count]...)
+	used = append(used[:0], f.ready[:count]...)
 	left := copy(f.ready, f.ready[count:])
 	clear(f.ready[left:])
 	f.ready = f.ready[:left]
-	return sockets
+	return used
 }
 
 // passes makes a worker that is under load give way before each of its passes over the sockets to all that is ready to

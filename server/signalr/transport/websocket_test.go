@@ -96,10 +96,10 @@ func dial(t *testing.T, server *httptest.Server, early ...byte) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-Websocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+	if response.StatusCode != http.StatusSwitchingProtocols || response.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		t.Fatalf("upgrade: got %s, %v", response.Status, response.Header)
 	}
-	if got := response.Header.Get("Sec-Websocket-Protocol"); got != "" {
+	if got := response.Header.Get("Sec-WebSocket-Protocol"); got != "" {
 		t.Errorf("a subprotocol was agreed that nobody speaks: %q", got)
 	}
 	return w
@@ -270,14 +270,14 @@ func TestWebSocketRefusesRequestsThatAreNoHandshake(t *testing.T) {
 	}
 	request.Header.Set("Upgrade", "websocket")
 	request.Header.Set("Connection", "Upgrade")
-	request.Header.Set("Sec-Websocket-Version", "12")
-	request.Header.Set("Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	request.Header.Set("Sec-WebSocket-Version", "12")
+	request.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	if response.StatusCode != http.StatusBadRequest || response.Header.Get("Sec-Websocket-Version") != "13" {
+	if response.StatusCode != http.StatusBadRequest || response.Header.Get("Sec-WebSocket-Version") != "13" {
 		t.Errorf("got %s, %v", response.Status, response.Header)
 	}
 	http.DefaultClient.CloseIdleConnections()
