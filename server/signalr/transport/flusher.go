@@ -94,14 +94,19 @@ type passes struct {
 // Redis and the subscriber.
 const hops = 3
 
+// longestWay is for how long a worker gives way at most, but for the turn of the last to whom it did: when others take the
+// processor for longer, they have work of their own to do.
+const longestWay = time.Millisecond
+
 // begin begins a pass. Load is when the pause since the last one was no longer than the pass.
 func (p *passes) begin() {
 	now := time.Now()
 	if now.Sub(p.ended) < p.ended.Sub(p.begun) {
-		for range hops {
+		until := now.Add(longestWay)
+		for hop := 0; hop < hops && now.Before(until); hop++ {
 			giveWay()
+			now = time.Now()
 		}
-		now = time.Now()
 	}
 	p.begun = now
 }
