@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -119,6 +120,30 @@ func (m *Member) Forward(w http.ResponseWriter, r *http.Request, connectionID, o
 	w.Header().Set("Retry-After", strconv.Itoa(1))
 	http.Error(w, "The server of this connection cannot be reached. Try again.", http.StatusServiceUnavailable)
 	return true
+}
+
+// Attach connects a client's new socket to the owner of its connection, which Locate has found, until ctx ends. The
+// tunnel has the bytes of all frames in both directions; it outlives ctx. gone tells that the owner does not have the
+// connection any more: then Locate knows more. Other errors may pass.
+func (m *Member) Attach(ctx context.Context, r *http.Request, connectionID, owner string) (tunnel io.ReadWriteCloser, gone bool, err error) {
+	peer, known := m.hint(connectionID)
+	if !known || peer.Instance != owner {
+		return nil, true, ErrNotOwner
+	}
+	tunnel, err = m.options.Network.Attach(ctx, r, peer, connectionID)
+	m.options.Observer.Attached(err == nil)
+	if err == nil {
+		return tunnel, false, nil
+	}
+	m.forget(connectionID)
+	switch err = m.confirm(ctx, peer, connectionID, err); {
+	case errors.Is(err, ErrGone):
+		m.markLost(ctx, connectionID, peer)
+		return nil, true, err
+	case errors.Is(err, ErrNotOwner):
+		return nil, true, err
+	}
+	return nil, false, err
 }
 
 // confirm finds out more about a request that failed for a reason that leaves open whether its owner lives.

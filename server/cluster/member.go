@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -20,6 +21,9 @@ type Network interface {
 	// Forward lets the peer that owns a connection answer a request, streaming both ways. With an error nothing has been
 	// answered: ErrGone or ErrNotOwner, or that of a peer that cannot be reached.
 	Forward(w http.ResponseWriter, r *http.Request, peer Peer, connectionID string) error
+	// Attach lets the peer that owns a connection answer a client's request for a WebSocket, and returns what connects the
+	// client's socket with it: the bytes of all frames. It ends with ctx only until then. Errors are as those of Forward.
+	Attach(ctx context.Context, r *http.Request, peer Peer, connectionID string) (io.ReadWriteCloser, error)
 }
 
 // The errors of a Network by which a member decides.
@@ -47,6 +51,8 @@ type MemberOptions struct {
 
 // Observer holds functions that a Member calls concurrently, any of which may be nil.
 type Observer struct {
+	// Attached: the socket of a client was connected to the server that owns its connection, or could not be.
+	Attached func(done bool)
 	// Forwarded: a request was answered by the server that owns its connection, or could not be.
 	Forwarded func(answered bool)
 	// Lost: a connection was given up because the server that owned it is gone.
@@ -109,6 +115,9 @@ func NewMember(options MemberOptions) *Member {
 	}
 	if options.Observer.Forwarded == nil {
 		options.Observer.Forwarded = func(bool) {}
+	}
+	if options.Observer.Attached == nil {
+		options.Observer.Attached = func(bool) {}
 	}
 	if options.Observer.Lost == nil {
 		options.Observer.Lost = func() {}

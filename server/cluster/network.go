@@ -103,29 +103,56 @@ func (n *HTTPNetwork) Forward(w http.ResponseWriter, r *http.Request, peer Peer,
 // rewrite makes the request to the peer of that of the client. Proxies in front of this server have said who the client
 // is, and this server has decided what to believe: the peer is told the result, and the headers as they came.
 func rewrite(request *httputil.ProxyRequest) {
-	in, out := request.In, request.Out
-	job := forwarding(in.Context())
+	job := forwarding(request.In.Context())
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values, present := request.In.Header[name]; present {
+			request.Out.Header[name] = values
+		}
+	}
+	address(request.Out, request.In, job.peer, job.connectionID)
+}
+
+// address makes out, which has the headers of in, a request to a peer.
+func address(out, in *http.Request, peer Peer, connectionID string) {
 	for name := range out.Header {
 		if strings.HasPrefix(name, headerPrefix) {
 			delete(out.Header, name)
 		}
 	}
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-		if values, present := in.Header[name]; present {
-			out.Header[name] = values
-		}
-	}
-	out.URL = &url.URL{
-		Scheme: "https", Host: job.peer.Address, Path: forwardPath + in.URL.Path, RawQuery: in.URL.RawQuery,
-	}
+	out.URL = &url.URL{Scheme: "https", Host: peer.Address, Path: forwardPath + in.URL.Path, RawQuery: in.URL.RawQuery}
 	if in.URL.RawPath != "" {
 		out.URL.RawPath = forwardPath + in.URL.RawPath
 	}
-	out.Host = job.peer.Address
-	out.Header.Set(instanceHeader, job.peer.Instance)
-	out.Header.Set(connectionHeader, job.connectionID)
+	out.Host = peer.Address
+	out.Header.Set(instanceHeader, peer.Instance)
+	out.Header.Set(connectionHeader, connectionID)
 	out.Header.Set(clientHeader, in.RemoteAddr)
 	out.Header.Set(hostHeader, in.Host)
+}
+
+// Attach implements Network. The peer answers the client's own request for a WebSocket; what follows are the bytes that
+// client and owner exchange, frame by frame.
+func (n *HTTPNetwork) Attach(ctx context.Context, r *http.Request, peer Peer, connectionID string) (io.ReadWriteCloser, error) {
+	out := r.Clone(ctx)
+	out.Body, out.ContentLength, out.RequestURI = nil, 0, ""
+	address(out, r, peer, connectionID)
+	response, err := n.transport.RoundTrip(out)
+	if err != nil {
+		return nil, fmt.Errorf("attach to peer %s: %w", peer.Instance, n.explain(peer, err))
+	}
+	if tunnel, ok := response.Body.(io.ReadWriteCloser); ok && response.StatusCode == http.StatusSwitchingProtocols {
+		return tunnel, nil
+	}
+	_ = response.Body.Close()
+	switch {
+	case refusal(response) != nil:
+		err = refusal(response)
+	case response.StatusCode < http.StatusInternalServerError:
+		err = ErrNotOwner // the owner has it no more, or not for this client
+	default:
+		err = fmt.Errorf("it answered with status %d", response.StatusCode)
+	}
+	return nil, fmt.Errorf("attach to peer %s: %w", peer.Instance, err)
 }
 
 // refusal turns answers of the peer itself into errors.

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -131,6 +133,18 @@ func (n *simulatedNetwork) Forward(w http.ResponseWriter, _ *http.Request, peer 
 	}
 	w.Header().Set("Owner", peer.Instance)
 	return nil
+}
+
+func (n *simulatedNetwork) Attach(_ context.Context, _ *http.Request, peer Peer, id string) (io.ReadWriteCloser, error) {
+	owns, err := n.Owns(context.Background(), peer, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !owns:
+		return nil, ErrNotOwner
+	}
+	near, _ := net.Pipe()
+	return near, nil
 }
 
 // simulation is some members with one directory.

@@ -89,6 +89,16 @@ func (a application) Connect(connection *transport.Connection) transport.Session
 	return newConnection(a.hub, connection)
 }
 
+// Ping implements transport.Application.
+func (a application) Ping(isBinary bool) *transport.Payload {
+	for i, codec := range a.hub.options.Protocols {
+		if codec.Binary() == isBinary {
+			return a.hub.pings[i]
+		}
+	}
+	return nil
+}
+
 // payload encodes a message for the clients that speak a protocol of the hub.
 func (h *Hub) payload(protocolIndex int, message protocol.Message) (*transport.Payload, error) {
 	codec := h.options.Protocols[protocolIndex]

@@ -12,19 +12,24 @@ func (m *Metrics) Peers() cluster.Observer {
 	forwarded := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "chatcluster_forwarded_requests_total", Help: "Requests for connections of other servers, by whether those answered.",
 	}, []string{"outcome"})
+	attached := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chatcluster_attached_sockets_total", Help: "Attempts to connect the socket of a client that resumes here to the server of its connection, by success.",
+	}, []string{"outcome"})
 	lost := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "chatcluster_connections_lost_total", Help: "Connections that were given up because their server is gone, as far as this server found out.",
 	})
-	m.registry.MustRegister(forwarded, lost)
-	answered, failed := forwarded.WithLabelValues("success"), forwarded.WithLabelValues("error")
-	return cluster.Observer{
-		Forwarded: func(done bool) {
-			if done {
-				answered.Inc()
-			} else {
-				failed.Inc()
-			}
-		},
-		Lost: lost.Inc,
+	m.registry.MustRegister(forwarded, attached, lost)
+	return cluster.Observer{Forwarded: outcomes(forwarded), Attached: outcomes(attached), Lost: lost.Inc}
+}
+
+// outcomes counts what succeeded and what did not.
+func outcomes(counter *prometheus.CounterVec) func(succeeded bool) {
+	successes, failures := counter.WithLabelValues(outcomeSuccess), counter.WithLabelValues(outcomeError)
+	return func(succeeded bool) {
+		if succeeded {
+			successes.Inc()
+		} else {
+			failures.Inc()
+		}
 	}
 }

@@ -29,6 +29,9 @@ type Session interface {
 type Application interface {
 	// Connect is called when the first request of a connection arrives. It must not block.
 	Connect(connection *Connection) Session
+	// Ping returns a message that tells a client only that the server lives, in its binary or its text protocol; nil if
+	// there is none.
+	Ping(isBinary bool) *Payload
 }
 
 type connectionState uint8

@@ -72,6 +72,8 @@ type Manager struct {
 	ended map[string]time.Time
 	// seeking has a channel for each token whose owner a request is looking for, closed when it is done.
 	seeking map[string]chan struct{}
+	// tunnels are the sockets of clients whose connections other servers own; nil when there shall be no more.
+	tunnels map[*tunnel]struct{}
 	// emptied is set when the manager takes no new connections, and closed when it has none left.
 	emptied chan struct{}
 }
@@ -88,6 +90,7 @@ func NewManager(options ManagerOptions) *Manager {
 	m := &Manager{
 		options: options, stop: stop, flusher: newFlusher(runtime.GOMAXPROCS(0)),
 		connections: make(map[string]*Connection), ended: make(map[string]time.Time), seeking: make(map[string]chan struct{}),
+		tunnels: make(map[*tunnel]struct{}),
 	}
 	for range runtime.GOMAXPROCS(0) {
 		m.loops.Go(func() { m.flusher.work(ctx) })
@@ -104,10 +107,12 @@ func (m *Manager) Connections() int {
 }
 
 // Shutdown refuses new connections, waits until those that have been finished are gone or ctx ends, cuts the others and
-// waits for everything that the manager started.
+// waits for everything that the manager started. The tunnels of clients of other servers end at once.
 func (m *Manager) Shutdown(ctx context.Context) {
+	gone := m.refuse()
+	m.endTunnels()
 	select {
-	case <-m.refuse():
+	case <-gone:
 	case <-ctx.Done():
 	}
 	for _, connection := range m.snapshot() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -20,6 +21,9 @@ type Peers interface {
 	// Forward lets the owner answer a request. It returns false, and has answered nothing, if the connection is not there
 	// any more: then Locate has to be asked again.
 	Forward(w http.ResponseWriter, r *http.Request, connectionID, owner string) bool
+	// Attach connects the socket of a client, which r asked for, to the owner of its connection: the tunnel has the bytes
+	// of all frames in both directions. gone tells that the connection is not there any more; other errors may pass.
+	Attach(ctx context.Context, r *http.Request, connectionID, owner string) (tunnel io.ReadWriteCloser, gone bool, err error)
 	// Release says that a connection that was claimed has ended. It does not block.
 	Release(connectionID string)
 }
@@ -67,6 +71,9 @@ func (x *exchange) locate(token string) *Connection {
 			return nil
 		case errors.Is(err, errClosing), errors.Is(err, errUnknownToken):
 			x.refuseUnknown()
+			return nil
+		case claims.Stateful && isWebSocketUpgrade(x.request) && connection == nil && (err != nil || owner != ""):
+			x.hold(claims.ConnectionID)
 			return nil
 		case err != nil:
 			x.writer.Header().Set("Retry-After", strconv.Itoa(1))

@@ -33,6 +33,8 @@ func (e *echo) Connect(connection *Connection) Session {
 	return &echoSession{application: e, connection: connection}
 }
 
+func (e *echo) Ping(isBinary bool) *Payload { return NewPayload([]byte("ping"), isBinary) }
+
 func (s *echoSession) Receive(data []byte) <-chan struct{} {
 	payload := NewPayload(data, true)
 	s.started.Do(func() {

@@ -59,7 +59,7 @@ var reconnectRows = []row{
 		c.expectEnd(1000)
 		x.expectNoReturn(c)
 	}},
-	{id: "Q6", name: "version 1 switches it off", run: func(x *trial) {
+	{id: "Q6", name: "version 1 switches it off", single: true, run: func(x *trial) {
 		c := x.connectBy(x.server(), how{stateful: true, version: 1})
 		x.expect(x.refusedSocket(c.address("")), http.StatusConflict, "")
 		check(x, "echo on the first socket", c.invoke("Echo", "here"), any("here"))
@@ -181,7 +181,7 @@ func takeOver(x *trial) {
 	c.send(echo("1", "a"))
 	c.expect(completed("1", "a"))
 	old := c.wire.(socketWire)
-	c.wire = socketWire{x.socket(c.address(""), nil)}
+	c.resumeOn(x.socket(c.address(""), nil))
 	c.expect(sequence(1), completed("1", "a"))
 	c.send(sequence(2), echo("2", "b"))
 	c.expect(completed("2", "b"))
@@ -233,14 +233,36 @@ func (c *client) reconnect() {
 		socket, _, err := dialSocket(c.x.Context(), c.address(""), nil)
 		c.x.must(err)
 		if socket != nil {
-			c.wire = socketWire{socket}
+			c.resumeOn(socket)
 		}
 		return socket != nil
 	})
 }
 
+// resumeOn goes on with another WebSocket. As all clients do, it says that first, before it hears anything.
+func (c *client) resumeOn(s *socket) {
+	c.x.Helper()
+	c.wire = socketWire{s}
+	c.send(sequence(1))
+}
+
 // expectNoReturn waits until the server refuses another WebSocket for the connection because it is over.
 func (x *trial) expectNoReturn(c *client) {
 	x.Helper()
-	x.eventually("the connection is forgotten", func() bool { return x.refusedSocket(c.address("")).status == http.StatusNotFound })
+	x.eventually("the connection is forgotten", func() bool {
+		socket, response, err := dialSocket(x.Context(), c.address(""), nil)
+		x.must(err)
+		if socket == nil {
+			return response.StatusCode == http.StatusNotFound
+		}
+		// A server that has not heard of the end accepts a client that resumes, and then tells it.
+		defer socket.cut()
+		x.must(socket.write(opText, []byte(sequence(1)+"\x1e")))
+		_, _, err = socket.read()
+		var closed *closeError
+		if !errors.As(err, &closed) || closed.code != 1011 {
+			x.Fatalf("the connection is taken back: %v", err)
+		}
+		return false
+	})
 }

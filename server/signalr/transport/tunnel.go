@@ -1,0 +1,245 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/chatcluster/chatcluster/server/signalr/transport/frame"
+)
+
+// A client with stateful reconnect whose new socket reaches a server that does not own its connection is accepted at
+// once: the first attempt that is refused would end its session, while after an accepted one it tries again for ever.
+// Then the socket is tunnelled to the owner, whose state does not move.
+const (
+	// attachTimeout bounds one attempt, attachInterval is between two, holdTimeout bounds all of them. Then the client
+	// tries elsewhere.
+	attachTimeout  = 3 * time.Second
+	attachInterval = 250 * time.Millisecond
+	holdTimeout    = 12 * time.Second
+	// holdPing is how often a client is told that the server lives while there is no owner yet.
+	holdPing = 5 * time.Second
+	// lingerTimeout is how long a socket that this server has ended waits for the client to end it too.
+	lingerTimeout = time.Second
+	// tunnelBuffer is for each direction of a tunnel.
+	tunnelBuffer = 4096
+)
+
+// tunnel is a client's socket whose connection another server owns.
+type tunnel struct {
+	manager      *Manager
+	endpoint     *Endpoint
+	request      *http.Request
+	connectionID string
+	client       net.Conn
+	// early are bytes that the client has sent already.
+	early []byte
+	// ctx ends with the tunnel's reason to be, cancel ends it by force.
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// hold accepts the WebSocket of a client whose connection is elsewhere, and finds its owner with the socket open.
+func (x *exchange) hold(connectionID string) {
+	taken := &takeover{ResponseWriter: x.writer}
+	_, _ = websocket.Accept(taken, x.request, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // allowsOrigin has looked at it
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if taken.net == nil {
+		return // the library has answered what was wrong with the request
+	}
+	t := &tunnel{
+		manager: x.endpoint.manager, endpoint: x.endpoint, request: x.request, connectionID: connectionID,
+		client: taken.net, early: taken.early,
+	}
+	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(x.request.Context()))
+	if !t.manager.enter(t) {
+		t.finish()
+		return
+	}
+	t.manager.spawn(t.run)
+}
+
+// enter keeps a tunnel until it ends. It reports false when the manager has ended all of them.
+func (m *Manager) enter(t *tunnel) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.tunnels == nil {
+		return false
+	}
+	m.tunnels[t] = struct{}{}
+	return true
+}
+
+func (m *Manager) leave(t *tunnel) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.tunnels, t)
+}
+
+// endTunnels ends all tunnels, now and from now on. Their clients go on elsewhere.
+func (m *Manager) endTunnels() {
+	m.mu.Lock()
+	tunnels := m.tunnels
+	m.tunnels = nil
+	m.mu.Unlock()
+	for t := range tunnels {
+		t.cancel()
+	}
+}
+
+func (t *tunnel) run() {
+	defer t.manager.leave(t)
+	defer t.cancel()
+	// A client that resumes says so at once. One that says nothing does not know itself that it has this socket: it must
+	// be left open and silent, because a JavaScript client that loses it takes the loss for that of its next session.
+	if err := t.listen(); err != nil {
+		_ = t.client.Close()
+		return
+	}
+	owner, err := t.attach()
+	switch {
+	case errors.Is(err, errEnded):
+		t.refuse()
+	case err == nil:
+		t.carry(owner)
+	}
+	t.finish()
+}
+
+// listen waits for the first bytes of the client.
+func (t *tunnel) listen() error {
+	if len(t.early) > 0 {
+		return nil
+	}
+	stop := context.AfterFunc(t.ctx, func() { _ = t.client.SetReadDeadline(time.Now()) })
+	defer stop()
+	buffer := make([]byte, smallestRead)
+	n, err := t.client.Read(buffer)
+	t.early = buffer[:n]
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// errEnded says that there is no such connection any more.
+var errEnded = errors.New("the connection has ended")
+
+// attach tries to reach the owner until it does or the client has been held for too long.
+func (t *tunnel) attach() (io.ReadWriteCloser, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, holdTimeout)
+	defer cancel()
+	pinged := time.Now()
+	again := time.NewTicker(attachInterval)
+	defer again.Stop()
+	for {
+		owner, err := t.tryAttach(ctx)
+		if err == nil || errors.Is(err, errEnded) {
+			return owner, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case now := <-again.C:
+			if now.Sub(pinged) > holdPing {
+				pinged = now
+				t.ping()
+			}
+		}
+	}
+}
+
+func (t *tunnel) tryAttach(ctx context.Context) (io.ReadWriteCloser, error) {
+	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
+	defer cancel()
+	peers := t.manager.options.Peers
+	for range 2 { // the second time if the owner has gone meanwhile
+		owner, _, err := peers.Locate(ctx, t.connectionID, false)
+		if err != nil {
+			return nil, fmt.Errorf("find the owner: %w", err)
+		}
+		if owner == "" {
+			return nil, errEnded
+		}
+		attached, gone, err := peers.Attach(ctx, t.request, t.connectionID, owner)
+		if err == nil || !gone {
+			return attached, err
+		}
+	}
+	return nil, errEnded
+}
+
+// ping tells the client that the server lives, in the protocol that its first message shows.
+func (t *tunnel) ping() {
+	isBinary := frame.Opcode(t.early[0]&0x0F) == frame.Binary
+	if payload := t.endpoint.application.Ping(isBinary); payload != nil {
+		_ = t.client.SetWriteDeadline(time.Now().Add(t.endpoint.options.TransportSendTimeout))
+		_, _ = t.client.Write(payload.bytes) // one that is gone will be noticed
+	}
+}
+
+// refuse tells the client that its session is over: with the next attempt it learns that the connection does not exist.
+func (t *tunnel) refuse() {
+	_ = t.client.SetWriteDeadline(time.Now().Add(lingerTimeout))
+	_, _ = t.client.Write(frame.Append(nil, frame.Close, []byte{byte(CloseInternalError >> 8), byte(CloseInternalError & 0xFF)}))
+}
+
+// carry moves bytes both ways until either end is gone. What the owner has sent is written to its end.
+func (t *tunnel) carry(owner io.ReadWriteCloser) {
+	stop := context.AfterFunc(t.ctx, func() { _ = owner.Close() })
+	defer stop()
+	upward := make(chan struct{})
+	t.manager.spawn(func() {
+		defer close(upward)
+		defer func() { _ = owner.Close() }()
+		if _, err := owner.Write(t.early); err == nil {
+			_, _ = io.CopyBuffer(writerOnly{owner}, readerOnly{t.client}, make([]byte, tunnelBuffer))
+		}
+	})
+	client := &patientWriter{conn: t.client, timeout: t.endpoint.options.TransportSendTimeout}
+	_, _ = io.CopyBuffer(client, readerOnly{owner}, make([]byte, tunnelBuffer))
+	t.closeWrite()
+	_ = t.client.SetReadDeadline(time.Now().Add(lingerTimeout))
+	<-upward
+}
+
+// finish ends the client's socket without a close frame, so that it tries elsewhere: with TCP's own end, after which what
+// it still sends is read for a moment, because unread bytes would turn the end into a reset that overtakes what was sent.
+func (t *tunnel) finish() {
+	t.closeWrite()
+	_ = t.client.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.Copy(io.Discard, t.client)
+	_ = t.client.Close()
+}
+
+func (t *tunnel) closeWrite() {
+	if half, ok := t.client.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
+// patientWriter gives each write a time limit.
+type patientWriter struct {
+	conn    net.Conn
+	timeout time.Duration
+}
+
+// Write implements io.Writer.
+func (w *patientWriter) Write(data []byte) (int, error) {
+	_ = w.conn.SetWriteDeadline(time.Now().Add(w.timeout))
+	return w.conn.Write(data)
+}
+
+// readerOnly and writerOnly keep io.Copy from using ways of its own, with larger buffers.
+type (
+	readerOnly struct{ io.Reader }
+	writerOnly struct{ io.Writer }
+)

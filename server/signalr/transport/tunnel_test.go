@@ -1,0 +1,186 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+)
+
+// everyToken is a Tokens that lets every token in as that of an old connection with stateful reconnect.
+type everyToken struct{}
+
+func (everyToken) Issue(string, Claims) string { return "token" }
+
+func (everyToken) Verify(_, token string, now time.Time) (Claims, bool) {
+	return Claims{ConnectionID: token, IssuedAt: now.Add(-time.Hour), Version: 1, Stateful: true}, true
+}
+
+// oneOwner are peers of which one owns every connection.
+type oneOwner struct {
+	// mu guards what follows.
+	mu sync.Mutex
+	// trouble is what attaching fails with, and how often; ended says that no connection exists.
+	trouble  int
+	ended    bool
+	attempts int
+	// tunnels has the owner's end of each tunnel.
+	tunnels chan net.Conn
+}
+
+func (o *oneOwner) Locate(context.Context, string, bool) (string, bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return "", false, nil
+	}
+	return "owner", false, nil
+}
+
+func (o *oneOwner) Forward(http.ResponseWriter, *http.Request, string, string) bool { return false }
+func (o *oneOwner) Release(string)                                                  {}
+
+func (o *oneOwner) Attach(context.Context, *http.Request, string, string) (io.ReadWriteCloser, bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.attempts++
+	if o.trouble--; o.trouble >= 0 {
+		return nil, false, errors.New("no answer")
+	}
+	near, far := net.Pipe()
+	o.tunnels <- far
+	return near, false, nil
+}
+
+func (o *oneOwner) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+}
+
+// startTunnels serves clients of connections that peers own.
+func startTunnels(t *testing.T, trouble int) (*oneOwner, *Manager, *wire) {
+	t.Helper()
+	peers := &oneOwner{trouble: trouble, tunnels: make(chan net.Conn, 1)}
+	manager := NewManager(ManagerOptions{Tokens: everyToken{}, Peers: peers})
+	endpoint := manager.NewEndpoint("echo", &echo{}, EndpointOptions{AllowStatefulReconnects: true})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawQuery = "id=c"
+		endpoint.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		manager.Shutdown(ctx)
+		server.Close()
+	})
+	return peers, manager, dial(t, server) // it is accepted before anything is known of the owner
+}
+
+// attached returns the owner's end of the tunnel.
+func (o *oneOwner) attached(t *testing.T) net.Conn {
+	t.Helper()
+	select {
+	case far := <-o.tunnels:
+		t.Cleanup(func() { _ = far.Close() })
+		_ = far.SetDeadline(time.Now().Add(patience))
+		return far
+	case <-time.After(patience):
+		t.Fatal("nobody was attached")
+		return nil
+	}
+}
+
+func TestASocketIsTunnelledToTheOwner(t *testing.T) {
+	peers, _, client := startTunnels(t, 2) // two attempts fail
+	first := masked(0x81, "sequence")
+	client.send(t, first)
+	owner := peers.attached(t)
+	got := make([]byte, len(first))
+	if _, err := io.ReadFull(owner, got); err != nil || string(got) != string(first) {
+		t.Fatalf("the owner got %q, %v", got, err)
+	}
+	if _, err := owner.Write([]byte{0x81, 2, 'h', 'i'}); err != nil {
+		t.Fatal(err)
+	}
+	if first, payload := client.receive(t); first != 0x81 || payload != "hi" {
+		t.Errorf("the client got %x %q", first, payload)
+	}
+	if peers.attempts != 3 {
+		t.Errorf("%d attempts", peers.attempts)
+	}
+}
+
+func TestASocketEndsWithItsOwnerWithoutACloseFrame(t *testing.T) {
+	peers, _, client := startTunnels(t, 0)
+	client.send(t, masked(0x82, "sequence"))
+	owner := peers.attached(t)
+	go func() { _, _ = io.Copy(io.Discard, owner) }()
+	if _, err := owner.Write([]byte{0x82, 4, 'l', 'a', 's', 't'}); err != nil {
+		t.Fatal(err)
+	}
+	_ = owner.Close()
+	if _, payload := client.receive(t); payload != "last" {
+		t.Errorf("the client got %q", payload)
+	}
+	client.expectEnd(t)
+}
+
+func TestTheOwnerLearnsThatTheClientIsGone(t *testing.T) {
+	peers, _, client := startTunnels(t, 0)
+	client.send(t, masked(0x81, "sequence"))
+	owner := peers.attached(t)
+	_ = client.Close()
+	if _, err := io.Copy(io.Discard, owner); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASessionThatIsOverEndsWithACloseFrame(t *testing.T) {
+	peers, _, client := startTunnels(t, 1)
+	peers.end()
+	client.send(t, masked(0x81, "sequence"))
+	first, payload := client.receive(t)
+	if first != 0x88 || payload != "\x03\xf3" {
+		t.Errorf("the client got %x %q", first, payload)
+	}
+	client.expectEnd(t)
+}
+
+// A JavaScript client that was told to reconnect opens a socket that it does not know of, and never uses it. If it were
+// closed, the client would take that for the end of its next session.
+func TestASocketThatSaysNothingIsLeftAlone(t *testing.T) {
+	peers, _, client := startTunnels(t, 0)
+	_ = client.SetReadDeadline(time.Now().Add(time.Second))
+	var timeout net.Error
+	if n, err := client.reader.Read(make([]byte, 1)); n != 0 || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("read %d bytes, %v", n, err)
+	}
+	if peers.attempts != 0 {
+		t.Error("it was attached")
+	}
+}
+
+func TestTunnelsEndWithTheServer(t *testing.T) {
+	peers, manager, client := startTunnels(t, 0)
+	client.send(t, masked(0x81, "sequence"))
+	owner := peers.attached(t)
+	go func() { _, _ = io.Copy(io.Discard, owner) }()
+	done := make(chan struct{})
+	go func() {
+		manager.Shutdown(context.Background())
+		close(done)
+	}()
+	client.expectEnd(t)
+	_ = client.Close()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatal("the server does not end")
+	}
+}
