@@ -158,10 +158,22 @@ func (x *index) hasMembers(target backplane.Target) bool {
 
 // enter adds a member; mu is held.
 func (x *index) enter(target backplane.Target, c *connection) {
+	if x.members == nil {
+		x.members = make(map[backplane.Target]map[*connection]struct{})
+	}
 	if x.members[target] == nil {
 		x.members[target] = make(map[*connection]struct{})
 	}
 	x.members[target][c] = struct{}{}
+}
+
+// without deletes a key. A map keeps the room for the most keys that it ever had, so one that becomes empty is given up.
+func without[K comparable, V any](entries map[K]V, key K) map[K]V {
+	delete(entries, key)
+	if len(entries) == 0 {
+		return nil
+	}
+	return entries
 }
 
 func (x *index) leave(target backplane.Target, c *connection) {
@@ -170,11 +182,11 @@ func (x *index) leave(target backplane.Target, c *connection) {
 	_, was := x.members[target][c]
 	delete(x.members[target], c)
 	if target.Scope == backplane.ScopeGroup {
-		delete(c.groups, target.Name)
+		c.groups = without(c.groups, target.Name)
 	}
 	empty := was && len(x.members[target]) == 0
 	if empty {
-		delete(x.members, target)
+		x.members = without(x.members, target)
 	}
 	x.mu.Unlock()
 	if empty {

@@ -1,0 +1,52 @@
+package signalr
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// silentCarrier confirms every subscription.
+type silentCarrier struct{ backplane.Hub }
+
+func (silentCarrier) Subscribe(context.Context, ...backplane.Target) error { return nil }
+func (silentCarrier) Unsubscribe(...backplane.Target)                      {}
+
+// Chat rooms come and go: what the index held for them must go with them.
+func TestIndexKeepsNothingOfGroupsThatAreGone(t *testing.T) {
+	const count, limit = 20_000, 400 // bytes for a group of one
+	x, c := newIndex(), &connection{transport: new(transport.Connection)}
+	x.carrier, x.connections[c.id()] = silentCarrier{}, c
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("room %d", i)
+	}
+	heap := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := heap()
+	for _, name := range names {
+		if local, err := x.join(t.Context(), c.id(), name); !local || err != nil {
+			t.Fatal(local, err)
+		}
+	}
+	if each := (heap() - before) / count; each > limit {
+		t.Errorf("a group takes %d bytes, want at most %d", each, limit)
+	} else {
+		t.Logf("%d bytes per group of one", each)
+	}
+	for _, name := range names {
+		x.part(c.id(), name)
+	}
+	if left := heap() - before; left > 10*count {
+		t.Errorf("%d bytes are left of %d groups", left, count)
+	}
+	runtime.KeepAlive(x)
+}
