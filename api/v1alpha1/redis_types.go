@@ -157,8 +157,17 @@ type RedisMemory struct {
 
 // BackplaneSpec is how hub servers use Redis.
 //
-// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.streams) || (has(self.mode) && self.mode == 'Streams')",message="backplane.streams needs mode Streams"
+// +kubebuilder:validation:XValidation:rule="!has(self.localFallback) || !self.localFallback || !has(self.mode) || self.mode != 'Streams'",message="backplane.localFallback does not go with mode Streams, which delivers later what was sent while Redis was away"
 type BackplaneSpec struct {
+	// mode is how messages go through Redis (BackplaneMode). PubSub is what
+	// ASP.NET Core servers speak too. Sharded loads one shard of a Redis Cluster
+	// instead of all. Streams lets hub servers catch up on what they missed
+	// while a connection or Redis was away.
+	// +optional
+	// +default="PubSub"
+	Mode BackplaneMode `json:"mode,omitempty"`
+
 	// channelPrefix is put before every channel name, so that several
 	// applications can share one Redis (RedisChannelPrefix). It wins over
 	// channelPrefix in a connection string.
@@ -166,4 +175,62 @@ type BackplaneSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ChannelPrefix string `json:"channelPrefix,omitempty"`
+
+	// localFallback lets a hub server that is alone deliver to its own clients
+	// while Redis is away (BackplaneLocalFallback).
+	// +optional
+	// +default=false
+	LocalFallback *bool `json:"localFallback,omitempty"`
+
+	// streams is about the streams of mode Streams.
+	// +optional
+	Streams *StreamsSpec `json:"streams,omitempty"`
+}
+
+// BackplaneMode is how messages go through Redis.
+//
+// +kubebuilder:validation:Enum=PubSub;Sharded;Streams
+type BackplaneMode string
+
+// The ways in which messages go through Redis.
+const (
+	BackplanePubSub  BackplaneMode = "PubSub"
+	BackplaneSharded BackplaneMode = "Sharded"
+	BackplaneStreams BackplaneMode = "Streams"
+)
+
+// StreamsSpec is about the Redis streams that messages go through.
+//
+// +kubebuilder:validation:MinProperties=1
+type StreamsSpec struct {
+	// length is how many messages of a hub its stream keeps, about
+	// (BackplaneStreamLength).
+	// +optional
+	// +default=100000
+	// +kubebuilder:validation:Minimum=1000
+	// +kubebuilder:validation:Maximum=100000000
+	Length int32 `json:"length,omitempty"`
+
+	// ageSeconds is how long a stream keeps messages (BackplaneStreamAge).
+	// +optional
+	// +default=600
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=2592000
+	AgeSeconds int32 `json:"ageSeconds,omitempty"`
+
+	// safety is when a hub server may forget a message that Redis has taken
+	// (BackplaneStreamSafety): with its reply, when a replica has it, when it is
+	// on disk, or by what the Redis at hand offers.
+	// +optional
+	// +default="Auto"
+	// +kubebuilder:validation:Enum=Auto;Reply;Replica;Disk
+	Safety string `json:"safety,omitempty"`
+
+	// waitSeconds is how long a call waits until Redis has taken its message
+	// before it fails (BackplaneStreamWaitTimeout).
+	// +optional
+	// +default=15
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	WaitSeconds int32 `json:"waitSeconds,omitempty"`
 }

@@ -50,14 +50,23 @@ const (
 	redisPortName   = "redis"
 )
 
-// The names of the children of a ChatCluster.
-func ServiceName(cluster string) string        { return cluster }
-func HubName(cluster string) string            { return cluster + "-hub" }
-func MetricsName(cluster string) string        { return cluster + "-metrics" }
-func RedisName(cluster string) string          { return cluster + "-redis" }
-func RedisAuthName(cluster string) string      { return cluster + "-redis-auth" }
-func ClusterKeyName(cluster string) string     { return cluster + "-cluster-key" }
-func RedisDataClaimName(cluster string) string { return dataVolume + "-" + RedisName(cluster) + "-0" }
+// ServiceName names what clients reach the hub servers by: the Service, the Ingress and the HTTPRoute.
+func ServiceName(cluster string) string { return cluster }
+
+// HubName names what hub servers are made of.
+func HubName(cluster string) string { return cluster + "-hub" }
+
+// MetricsName names the Service that lists the metrics of hub servers.
+func MetricsName(cluster string) string { return cluster + "-metrics" }
+
+// RedisName names what Redis is made of.
+func RedisName(cluster string) string { return cluster + "-redis" }
+
+// RedisAuthName names the Secret with the password of Redis.
+func RedisAuthName(cluster string) string { return cluster + "-redis-auth" }
+
+// ClusterKeyName names the Secret with the cluster key.
+func ClusterKeyName(cluster string) string { return cluster + "-cluster-key" }
 
 // Labels are those of all children of a component.
 func Labels(cluster, component string) map[string]string {

@@ -21,7 +21,7 @@ const (
 	hubConfigFolder = "/etc/chatcluster/config"
 	hubRedisFolder  = "/etc/chatcluster/redis"
 	hubKeyFolder    = "/etc/chatcluster/key"
-	hubTokenFolder  = "/etc/chatcluster/tokens"
+	hubTokenFolder  = "/etc/chatcluster/tokens" //nolint:gosec // a folder, not a token
 	hubTLSFolder    = "/etc/chatcluster/tls"
 	passwordFile    = "password"
 	connectionFile  = "connection"
@@ -54,7 +54,7 @@ func hubConfiguration(w Wanted) map[string]any {
 	keys := map[string]any{
 		"Urls":                    hubURL(w.Cluster.Spec.TLS),
 		"MetricsAddress":          fmt.Sprintf(":%d", MetricsPort),
-		"CorsOrigins":             slices.Sorted(slices.Values(hub.CORSOrigins)),
+		"CorsOrigins":             sortedList(hub.CORSOrigins),
 		"EnableDetailedErrors":    ptr.Deref(hub.DetailedErrors, false),
 		"AllowStatefulReconnects": ptr.Deref(hub.StatefulReconnects, true),
 		"LogLevel":                w.Cluster.Spec.Logging.Level,
@@ -118,10 +118,7 @@ func drainKeys(drain v1alpha1.DrainSpec) map[string]any {
 }
 
 func redisKeys(w Wanted) map[string]any {
-	keys := map[string]any{}
-	if prefix := w.channelPrefix(); prefix != "" {
-		keys["RedisChannelPrefix"] = prefix
-	}
+	keys := backplaneKeys(w.Cluster.Spec.Backplane)
 	if !w.Managed() {
 		keys["RedisConnectionFile"] = hubRedisFolder + "/" + connectionFile
 		return keys
@@ -132,11 +129,21 @@ func redisKeys(w Wanted) map[string]any {
 	return keys
 }
 
-func (w Wanted) channelPrefix() string {
-	if w.Cluster.Spec.Backplane == nil {
-		return ""
+func backplaneKeys(backplane *v1alpha1.BackplaneSpec) map[string]any {
+	keys := map[string]any{}
+	if backplane == nil {
+		return keys
 	}
-	return w.Cluster.Spec.Backplane.ChannelPrefix
+	set(keys, "RedisChannelPrefix", backplane.ChannelPrefix)
+	set(keys, "BackplaneMode", strings.ToLower(string(backplane.Mode)))
+	keys["BackplaneLocalFallback"] = ptr.Deref(backplane.LocalFallback, false)
+	if streams := backplane.Streams; streams != nil {
+		keys["BackplaneStreamLength"] = streams.Length
+		keys["BackplaneStreamAge"] = seconds(streams.AgeSeconds)
+		keys["BackplaneStreamSafety"] = strings.ToLower(streams.Safety)
+		keys["BackplaneStreamWaitTimeout"] = seconds(streams.WaitSeconds)
+	}
+	return keys
 }
 
 func authenticationKeys(authentication *v1alpha1.AuthenticationSpec) map[string]any {
@@ -164,7 +171,7 @@ func chosenKeys(spec v1alpha1.ChatClusterSpec) map[string]any {
 		keys["Page"] = *spec.Hub.Page
 	}
 	if len(spec.Hub.TrustedProxies) > 0 {
-		keys["TrustedProxies"] = slices.Sorted(slices.Values(spec.Hub.TrustedProxies))
+		keys["TrustedProxies"] = sortedList(spec.Hub.TrustedProxies)
 	}
 	if len(spec.Hub.Transports) > 0 {
 		keys["Transports"] = spec.Hub.Transports
@@ -174,6 +181,13 @@ func chosenKeys(spec v1alpha1.ChatClusterSpec) map[string]any {
 		keys["TlsKeyFile"] = hubTLSFolder + "/" + certificateKey
 	}
 	return keys
+}
+
+// sortedList is a set as a list: [] if it is empty, because nothing would be the default of the hub server.
+func sortedList(set []string) []string {
+	list := append([]string{}, set...)
+	slices.Sort(list)
+	return list
 }
 
 func set(keys map[string]any, name, value string) {

@@ -1,7 +1,7 @@
 package children
 
 import (
-	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -160,7 +160,7 @@ func hubEnvironment(hub v1alpha1.HubSpec) ([]*coreac.EnvVarApplyConfiguration, e
 	}
 	var environment []*coreac.EnvVarApplyConfiguration
 	if limit := memoryLimit(hub.Resources); limit > 0 && !set["GOMEMLIMIT"] {
-		environment = append(environment, coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(fmt.Sprint(limit/10*9)))
+		environment = append(environment, coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(strconv.FormatInt(limit/10*9, 10)))
 	}
 	if !set["POD_IP"] {
 		environment = append(environment, coreac.EnvVar().WithName("POD_IP").WithValueFrom(coreac.EnvVarSource().

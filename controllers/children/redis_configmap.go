@@ -27,7 +27,7 @@ func RedisConfigMap(w Wanted) *coreac.ConfigMapApplyConfiguration {
 
 func redisConfiguration(redis v1alpha1.RedisSpec) string {
 	maximum, policy := redisMemory(redis)
-	lines := []string{
+	lines := append([]string{
 		"bind * -::*",
 		fmt.Sprintf("port %d", RedisPort),
 		// The passwords in the ACL file protect it.
@@ -39,8 +39,7 @@ func redisConfiguration(redis v1alpha1.RedisSpec) string {
 		// A hub server that falls behind catches up or is cut: Redis must not fill up with what waits for it.
 		"client-output-buffer-limit pubsub 64mb 32mb 30",
 		"tcp-keepalive 60",
-	}
-	lines = append(lines, persistence(redis.Storage)...)
+	}, persistence(redis.Storage)...)
 	return strings.Join(lines, "\n") + "\n"
 }
 
@@ -61,15 +60,15 @@ func redisMemory(redis v1alpha1.RedisSpec) (maximum int64, policy string) {
 }
 
 func persistence(storage *v1alpha1.RedisStorage) []string {
-	const append, never = "appendonly yes", `save ""`
+	const appending, never = "appendonly yes", `save ""`
 	switch {
 	case storage == nil:
 		return []string{"appendonly no", never}
 	case storage.Persistence == v1alpha1.PersistSnapshot:
 		return []string{"appendonly no", "save 3600 1 300 10 60 1000"}
 	case storage.Persistence == v1alpha1.PersistAlways:
-		return []string{append, "appendfsync always", never}
+		return []string{appending, "appendfsync always", never}
 	default:
-		return []string{append, "appendfsync everysec", never}
+		return []string{appending, "appendfsync everysec", never}
 	}
 }

@@ -33,7 +33,7 @@ type Teller struct {
 func (t Teller) TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, passwords []string) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	command := []any{"ACL", "SETUSER", "default", "resetpass"}
+	command := append(make([]any, 0, 4+len(passwords)), "ACL", "SETUSER", "default", "resetpass")
 	for _, password := range passwords {
 		sum := sha256.Sum256([]byte(password))
 		command = append(command, "#"+hex.EncodeToString(sum[:]))

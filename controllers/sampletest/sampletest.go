@@ -36,7 +36,7 @@ func root() string {
 // Documents returns the documents of a sample.
 func Documents(t testing.TB, file string) []map[string]any {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(Folder(), file))
+	content, err := os.ReadFile(filepath.Join(Folder(), file)) //nolint:gosec // a test says which sample it reads
 	if err != nil {
 		t.Fatal(err)
 	}

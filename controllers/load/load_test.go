@@ -1,0 +1,135 @@
+package load_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/chatcluster/chatcluster/controllers/load"
+)
+
+const page = `# HELP signalr_server_active_connections Number of connections.
+# TYPE signalr_server_active_connections gauge
+signalr_server_active_connections{signalr_transport="web_sockets"} 40
+signalr_server_active_connections{signalr_transport="long_polling"} 2
+# TYPE chatcluster_sent_bytes_total counter
+chatcluster_sent_bytes_total{signalr_transport="web_sockets"} %d
+chatcluster_sent_bytes_total{signalr_transport="long_polling"} 0
+`
+
+func pod(name string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)}}
+}
+
+func TestLoadsAreReadFromTheMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 1000
+		observer := load.NewObserver(func(_ context.Context, pod *corev1.Pod) (io.ReadCloser, error) {
+			switch pod.Name {
+			case "gone":
+				return nil, errors.New("connection refused")
+			case "strange":
+				return io.NopCloser(strings.NewReader("<html>")), nil
+			case "other":
+				return io.NopCloser(strings.NewReader("up 1\n")), nil
+			}
+			return io.NopCloser(strings.NewReader(fmt.Sprintf(page, sent))), nil
+		})
+		key := types.NamespacedName{Name: "demo"}
+		pods := []*corev1.Pod{pod("good"), pod("gone"), pod("strange"), pod("other")}
+		loads := observer.Observe(t.Context(), key, pods)
+		if len(loads) != 1 || loads["good"].Connections != 42 || loads["good"].BytesPerSecond != nil {
+			t.Fatalf("first %+v", loads)
+		}
+		time.Sleep(10 * time.Second)
+		sent = 6000
+		if rate := observer.Observe(t.Context(), key, pods)["good"].BytesPerSecond; rate == nil || *rate != 500 {
+			t.Errorf("the rate is %v", rate)
+		}
+		time.Sleep(10 * time.Second)
+		sent = 10 // the process was started again
+		if rate := observer.Observe(t.Context(), key, pods)["good"].BytesPerSecond; rate != nil {
+			t.Errorf("after a restart the rate is %v", *rate)
+		}
+		observer.Forget(key)
+		if observer.Known() != 0 {
+			t.Error("a ChatCluster that is gone is remembered")
+		}
+	})
+}
+
+func TestAHubServerThatDoesNotAnswerIsNotSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		observer := load.NewObserver(func(ctx context.Context, _ *corev1.Pod) (io.ReadCloser, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		began := time.Now()
+		if loads := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a"), pod("b")}); len(loads) != 0 {
+			t.Errorf("seen: %v", loads)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestOnlySoMuchIsRead(t *testing.T) {
+	endless := io.NopCloser(io.MultiReader(strings.NewReader("# "), zeros{}))
+	observer := load.NewObserver(func(context.Context, *corev1.Pod) (io.ReadCloser, error) { return endless, nil })
+	if loads := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a")}); len(loads) != 0 {
+		t.Errorf("seen: %v", loads)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(into []byte) (int, error) {
+	for at := range into {
+		into[at] = 'x'
+	}
+	return len(into), nil
+}
+
+func TestDirectAsksTheAddressOfThePod(t *testing.T) {
+	asked := ""
+	client := &http.Client{Transport: transport(func(request *http.Request) (*http.Response, error) {
+		asked = request.URL.String()
+		recorder := httptest.NewRecorder()
+		if strings.Contains(asked, "10.0.0.8") {
+			recorder.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = recorder.WriteString("ok")
+		return recorder.Result(), nil
+	})}
+	fetch := load.Direct(client)
+	one := pod("a")
+	if _, err := fetch(t.Context(), one); err == nil {
+		t.Error("a pod without an address was asked")
+	}
+	one.Status.PodIP = "fd00::7"
+	body, err := fetch(t.Context(), one)
+	if err != nil || asked != "http://[fd00::7]:9090/metrics" {
+		t.Fatalf("asked %s: %v", asked, err)
+	}
+	_ = body.Close()
+	one.Status.PodIP = "10.0.0.8"
+	if _, err := fetch(t.Context(), one); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a refusal is %v", err)
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }

@@ -1,0 +1,261 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
+)
+
+func TestThePasswordOfRedisIsExchangedWithoutARestart(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	o.settle("demo")
+	secret := func() *corev1.Secret { return get(o, &corev1.Secret{}, "demo-redis-auth") }
+	templates := func() string {
+		return get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.String() + get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Template.String()
+	}
+	first, before := string(secret().Data["password"]), templates()
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-redis-password: now}}}")
+	o.eventually(func() error {
+		if string(secret().Data["password"]) == first {
+			return errors.New("the password is the old one")
+		}
+		return nil
+	})
+	second := string(secret().Data["password"])
+	if told := o.redis.knows("demo"); !slices.Contains(told, first) || !slices.Contains(told, second) {
+		t.Errorf("Redis was told %d passwords, which are not both", len(told))
+	}
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionTrue, v1alpha1.ReasonRotating)
+	o.condition("demo", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllReady)
+	o.clock.move(time.Hour)
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonSettled)
+	if told := o.redis.knows("demo"); !slices.Equal(told, []string{second}) {
+		t.Errorf("in the end Redis knows %d passwords", len(told))
+	}
+	if templates() != before {
+		t.Error("pods were replaced")
+	}
+	if strings.Contains(templates(), second) || strings.Contains(get(o, &corev1.ConfigMap{}, "demo-hub").Data["hub.yaml"], second) {
+		t.Error("the password is where everybody can read it")
+	}
+}
+
+func TestARedisThatIsAwayKeepsItsPassword(t *testing.T) {
+	o := runOperator(t)
+	o.redis.away = true
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	secret := func() *corev1.Secret { return get(o, &corev1.Secret{}, "demo-redis-auth") }
+	first := string(secret().Data["password"])
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-redis-password: now}}}")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionTrue, v1alpha1.ReasonRotating)
+	if got := secret(); string(got.Data["password"]) != first || len(got.Data["other"]) == 0 {
+		t.Error("hub servers were told a password that Redis does not know")
+	}
+	o.redis.mu.Lock()
+	o.redis.away = false
+	o.redis.mu.Unlock()
+	o.eventually(func() error {
+		if string(secret().Data["password"]) == first {
+			return errors.New("the password is the old one")
+		}
+		return nil
+	})
+}
+
+func TestALostPasswordRestartsRedis(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	before := get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Template.Annotations[v1alpha1.AnnotationContent]
+	if err := o.admin.Delete(t.Context(), get(o, &corev1.Secret{}, "demo-redis-auth")); err != nil {
+		t.Fatal(err)
+	}
+	o.eventually(func() error {
+		if get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Template.Annotations[v1alpha1.AnnotationContent] == before {
+			return errors.New("Redis goes on with a password that nobody has")
+		}
+		return nil
+	})
+}
+
+func TestTheClusterKeyIsExchangedWithoutARestart(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	key := func() *corev1.Secret { return get(o, &corev1.Secret{}, "demo-cluster-key") }
+	first := string(key().Data["key"])
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-cluster-key: now}}}")
+	o.eventually(func() error {
+		if len(key().Data["previous"]) == 0 {
+			return errors.New("there is no other key")
+		}
+		return nil
+	})
+	next := string(key().Data["previous"])
+	if string(key().Data["key"]) != first {
+		t.Error("the next key is used before all hub servers have heard of it")
+	}
+	o.clock.move(5 * time.Minute)
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.eventually(func() error {
+		if data := key().Data; string(data["key"]) != next || string(data["previous"]) != first {
+			return errors.New("the keys have not changed their places")
+		}
+		return nil
+	})
+}
+
+// runPods makes the pods of a Deployment, since nobody else does here, with so many clients each.
+func (o *operator) runPods(cluster string, connections ...int) {
+	o.t.Helper()
+	hub := get(o, &appsv1.Deployment{}, cluster+"-hub")
+	for index, count := range connections {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: o.namespace, Name: fmt.Sprintf("%s-hub-%d", cluster, index), Labels: hub.Spec.Template.Labels,
+			},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "hub", Image: "hubserver"}}},
+		}
+		o.hubs.set(pod.Name, count)
+		if err := o.admin.Create(o.t.Context(), pod); err != nil {
+			o.t.Fatal(err)
+		}
+		pod.Status = corev1.PodStatus{
+			Phase: corev1.PodRunning, PodIP: "10.0.0.1", Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		}
+		if err := o.admin.Status().Update(o.t.Context(), pod); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+func TestHubServersFollowTheirClients(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{autoscaling: {minReplicas: 1, maxReplicas: 5, connectionsPerReplica: 100, intervalSeconds: 5, scaleInAfterSeconds: 60}}")
+	o.ready("demo")
+	replicas := func() int32 { return *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Replicas }
+	if replicas() != 1 {
+		t.Fatalf("it begins with %d", replicas())
+	}
+	o.runPods("demo", 250)
+	o.eventually(func() error {
+		if replicas() != 3 {
+			return fmt.Errorf("for 250 clients there are %d hub servers", replicas())
+		}
+		return nil
+	})
+	o.event("demo", "Autoscaled", "from 1 to 3 hub servers: 250 clients")
+	o.eventually(func() error {
+		if status := get(o, &v1alpha1.ChatCluster{}, "demo").Status; ptr.Deref(status.Connections, 0) != 250 {
+			return fmt.Errorf("the status has %v connections", status.Connections)
+		}
+		return nil
+	})
+}
+
+func TestTheHubServerWithTheFewestClientsEndsFirst(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{replicas: 3}")
+	o.ready("demo")
+	o.runPods("demo", 30, 5, 70)
+	o.eventually(func() error {
+		if get(o, &v1alpha1.ChatCluster{}, "demo").Status.Connections == nil {
+			return errors.New("the pods were not seen")
+		}
+		return nil
+	})
+	scale := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": map[string]any{"replicas": int64(2)},
+	}}
+	cluster := get(o, &v1alpha1.ChatCluster{}, "demo")
+	if err := o.admin.SubResource("scale").Update(t.Context(), cluster, client.WithSubResourceBody(scale)); err != nil {
+		t.Fatal(err)
+	}
+	o.eventually(func() error {
+		if replicas := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Replicas; replicas != 2 {
+			return fmt.Errorf("there are %d hub servers", replicas)
+		}
+		return nil
+	})
+	for name, want := range map[string]string{"demo-hub-0": "30", "demo-hub-1": "5", "demo-hub-2": "70"} {
+		if cost := get(o, &corev1.Pod{}, name).Annotations[corev1.PodDeletionCost]; cost != want {
+			t.Errorf("the end of %s costs %q, want %s", name, cost, want)
+		}
+	}
+}
+
+// routeDefinition is as much of the Gateway API as the operator needs.
+const routeDefinition = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: %s.%s}
+spec:
+  group: %[2]s
+  scope: Namespaced
+  names: {plural: %[1]s, singular: %[3]s, kind: %[4]s}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`
+
+func TestAKindThatComesLaterIsUsedThen(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{gateway: {parents: [{name: public}], hostnames: [chat.example.com]}, monitoring: {serviceMonitor: {metadata: {labels: {release: prometheus}}}}}")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonKindMissing)
+	if !o.has(&appsv1.Deployment{}, "demo-hub") {
+		t.Error("for a kind that is missing, all is missing")
+	}
+	for _, definition := range []string{
+		fmt.Sprintf(routeDefinition, "httproutes", "gateway.networking.k8s.io", "httproute", "HTTPRoute"),
+		fmt.Sprintf(routeDefinition, "servicemonitors", "monitoring.coreos.com", "servicemonitor", "ServiceMonitor"),
+	} {
+		object := o.parse(definition)
+		object.SetNamespace("")
+		// The API of a group is announced to be protected if it ends in k8s.io.
+		object.SetAnnotations(map[string]string{"api-approved.kubernetes.io": "unapproved, for a test"})
+		if err := o.admin.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = o.admin.Delete(t.Context(), object) })
+	}
+	o.ready("demo")
+	route, monitor := &unstructured.Unstructured{}, &unstructured.Unstructured{}
+	route.SetGroupVersionKind(children.HTTPRouteKind())
+	monitor.SetGroupVersionKind(children.ServiceMonitorKind())
+	get(o, route, "demo")
+	get(o, monitor, "demo-hub")
+	if monitor.GetLabels()["release"] != "prometheus" {
+		t.Errorf("the labels of the ServiceMonitor are %v", monitor.GetLabels())
+	}
+	if err := o.admin.Delete(t.Context(), route); err != nil {
+		t.Fatal(err)
+	}
+	o.eventually(func() error { // it is watched now
+		if !o.has(route, "demo") {
+			return errors.New("the HTTPRoute was not made again")
+		}
+		return nil
+	})
+	o.patch("demo", "{spec: {gateway: null, monitoring: null}}")
+	o.eventually(func() error {
+		if o.has(route, "demo") || o.has(monitor, "demo-hub") || o.has(&corev1.Service{}, "demo-metrics") {
+			return errors.New("what is not wanted any more is still there")
+		}
+		return nil
+	})
+}

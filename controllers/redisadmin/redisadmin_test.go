@@ -1,0 +1,160 @@
+package redisadmin_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
+	"github.com/chatcluster/chatcluster/controllers/redisadmin"
+	"github.com/chatcluster/chatcluster/controllers/rotation"
+	"github.com/chatcluster/chatcluster/controllers/sampletest"
+)
+
+// startRedis runs a redis-server with the files that the operator makes for it, and returns its address.
+func startRedis(t *testing.T, sample string, state rotation.Secret) string {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("redis-server is not installed: the operator's configuration of Redis is not tried")
+	}
+	cluster := sampletest.Cluster(t, sample)
+	folder, port := t.TempDir(), freePort(t)
+	configuration := children.RedisConfigMap(children.Wanted{Cluster: cluster}).Data["redis.conf"]
+	configuration = strings.NewReplacer("/etc/redis/auth", folder, "dir /data", "dir "+folder,
+		"port 6379", fmt.Sprint("port ", port)).Replace(configuration)
+	write(t, filepath.Join(folder, "redis.conf"), configuration)
+	write(t, filepath.Join(folder, "users.acl"), string(children.RedisAuth(cluster, state).Data["users.acl"]))
+	var output strings.Builder
+	command := exec.Command(program, filepath.Join(folder, "redis.conf"))
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		if t.Failed() {
+			t.Log(output.String())
+		}
+	})
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	probe := redis.NewClient(&redis.Options{Addr: address, Username: children.ProbeUser, Password: "-", MaxRetries: -1})
+	t.Cleanup(func() { _ = probe.Close() })
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		err := probe.Do(t.Context(), "PING").Err()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the user of the probes gets no answer: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := probe.Do(t.Context(), "GET", "x").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("the user of the probes may do more than ping: %v", err)
+	}
+	return address
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// opens tells whether a password is good.
+func opens(t *testing.T, address, password string) bool {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: address, Password: password, MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	return client.Set(context.Background(), "key", "value", 0).Err() == nil
+}
+
+func TestRedisTakesEachConfiguration(t *testing.T) {
+	for _, sample := range []string{"minimal.yaml", "demo.yaml", "streams.yaml"} {
+		t.Run(sample, func(t *testing.T) {
+			address := startRedis(t, sample, rotation.Secret{Current: "one"})
+			if !opens(t, address, "one") || opens(t, address, "two") || opens(t, address, "") {
+				t.Error("the passwords are not those of the Secret")
+			}
+		})
+	}
+}
+
+func TestPasswordsAreExchangedWhileRedisRuns(t *testing.T) {
+	address := startRedis(t, "minimal.yaml", rotation.Secret{Current: "one"})
+	teller := redisadmin.Teller{Address: func(*v1alpha1.ChatCluster) string { return address }}
+	cluster := sampletest.Cluster(t, "minimal.yaml")
+	open := redis.NewClient(&redis.Options{Addr: address, Password: "one", PoolSize: 1})
+	t.Cleanup(func() { _ = open.Close() })
+	subscription := open.Subscribe(t.Context(), "channel")
+	if _, err := subscription.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		tell      []string
+		good, bad string
+	}{
+		{[]string{"one", "two"}, "one two", "three"},
+		{[]string{"one", "two"}, "one two", "three"}, // told twice
+		{[]string{"two"}, "two", "one"},
+	} {
+		if err := teller.TellPasswords(t.Context(), cluster, step.tell); err != nil {
+			t.Fatal(err)
+		}
+		for _, password := range strings.Fields(step.good) {
+			if !opens(t, address, password) {
+				t.Errorf("told %v, %s is not good", step.tell, password)
+			}
+		}
+		if opens(t, address, step.bad) {
+			t.Errorf("told %v, %s is good", step.tell, step.bad)
+		}
+	}
+	// Those who are connected stay so.
+	publisher := redis.NewClient(&redis.Options{Addr: address, Password: "two"})
+	t.Cleanup(func() { _ = publisher.Close() })
+	if err := publisher.Publish(t.Context(), "channel", "hello").Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if message, err := subscription.ReceiveMessage(ctx); err != nil || message.Payload != "hello" {
+		t.Errorf("an open connection got %v, %v", message, err)
+	}
+	if err := teller.TellPasswords(t.Context(), cluster, []string{"unknown"}); err == nil {
+		t.Error("Redis listened to somebody without a password")
+	}
+}
+
+func TestARedisThatIsAwayIsAnError(t *testing.T) {
+	teller := redisadmin.Teller{Address: func(*v1alpha1.ChatCluster) string {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	}}
+	err := teller.TellPasswords(t.Context(), sampletest.Cluster(t, "minimal.yaml"), []string{"secret-password"})
+	if err == nil || strings.Contains(err.Error(), "secret-password") {
+		t.Errorf("the error is %v", err)
+	}
+}
