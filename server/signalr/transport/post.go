@@ -10,6 +10,9 @@ import (
 
 // servePost takes what a client of server-sent events or long polling sends. It is answered when the bytes are queued.
 func (x *exchange) servePost() {
+	if x.request.Body != http.NoBody { // else the server is reading on already, to notice when the client leaves
+		x.request.Body = &patientBody{ReadCloser: x.request.Body, control: http.NewResponseController(x.writer)}
+	}
 	connection := x.connection()
 	if connection == nil {
 		return
@@ -20,12 +23,11 @@ func (x *exchange) servePost() {
 	}
 	connection.posting.Lock() // the bytes of two requests must not mix
 	defer connection.posting.Unlock()
-	body := &patientBody{body: x.request.Body, control: http.NewResponseController(x.writer), started: time.Now()}
 	chunk := chunks.Get().(*[4096]byte)
 	defer chunks.Put(chunk)
 	for {
-		n, err := body.Read(chunk[:])
-		if n > 0 && !x.pass(connection, body, chunk[:n]) {
+		n, err := x.request.Body.Read(chunk[:])
+		if n > 0 && !connection.receive(nil, chunk[:n]) {
 			x.respond(http.StatusNotFound, "")
 			return
 		}
@@ -49,13 +51,6 @@ func (x *exchange) refuseBody(err error) {
 	x.respond(http.StatusBadRequest, "")
 }
 
-// pass gives the connection a part of a body. The time that the connection takes is not the client's.
-func (x *exchange) pass(connection *Connection, body *patientBody, part []byte) bool {
-	began := time.Now()
-	defer func() { body.started = body.started.Add(time.Since(began)) }()
-	return connection.receive(nil, part)
-}
-
 // The least speed of a body, and for how long it may be slower, as in ASP.NET Core's web server. Without them a client
 // that sends nothing would hold up all further requests of its connection, and the end of the server.
 const (
@@ -63,18 +58,22 @@ const (
 	bodyGrace       = 5 * time.Second
 )
 
-// patientBody reads the body of a request, as long as it comes fast enough.
+// patientBody reads the body of a request, as long as it comes fast enough. Only the time in which it is read counts: when
+// the connection has to wait for room, that is not its client's fault.
 type patientBody struct {
-	body     io.Reader
+	io.ReadCloser
 	control  *http.ResponseController
-	started  time.Time
+	waited   time.Duration
 	received int
 }
 
 // Read implements io.Reader.
 func (b *patientBody) Read(buffer []byte) (int, error) {
-	_ = b.control.SetReadDeadline(b.started.Add(bodyGrace + time.Duration(b.received)*time.Second/minimumBodyRate))
-	n, err := b.body.Read(buffer)
+	began := time.Now()
+	patience := bodyGrace + time.Duration(b.received)*time.Second/minimumBodyRate - b.waited
+	_ = b.control.SetReadDeadline(began.Add(patience))
+	n, err := b.ReadCloser.Read(buffer)
+	b.waited += time.Since(began)
 	b.received += n
 	return n, err
 }
