@@ -175,6 +175,8 @@ func (c *carrier) state() (text string, well bool) {
 		return "connected, but there is no cluster key yet", false
 	case !state.Connected:
 		return "connection lost, reconnecting", false
+	case state.Refusal != nil:
+		return "connected, but it refuses messages", false
 	}
 	return connectedText(state), true
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 )
 
 // HubError is an error whose text clients may see. All other errors of hub methods reach a client as a general text,
@@ -81,6 +83,9 @@ func visibleText(base string, err error, detailed bool) string {
 	var hubError *HubError
 	if errors.As(err, &hubError) {
 		return base + " HubException: " + hubError.Message
+	}
+	if !detailed && errors.Is(err, backplane.ErrUnavailable) {
+		return base + " HubException: " + textNoBackplane // it gives away nothing, and the client may try again
 	}
 	if !detailed || err == nil {
 		return base

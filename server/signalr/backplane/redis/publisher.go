@@ -249,13 +249,19 @@ func (p *publisher) send(ctx context.Context, pipeline goredis.Pipeliner, batch 
 		// The error is that of the first command that failed; each is looked at below.
 		_, _ = pipeline.Exec(ctx)
 	}
-	var broken error
+	var broken, refused error
 	for i, item := range batch {
 		receivers, err := replyOf(replies[i])
-		if err != nil && !isRefusal(err) {
+		switch {
+		case isRefusal(err):
+			refused = err
+		case err != nil:
 			broken = err
 		}
 		p.finish(item, receivers, p.explain(err))
+	}
+	if broken == nil {
+		p.leg.status.answered(refused)
 	}
 	return broken
 }

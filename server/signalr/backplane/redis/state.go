@@ -22,6 +22,8 @@ type State struct {
 	// Forgotten counts, in ModeStreams, messages of this process that it could not keep until they were safe in Redis.
 	// They may have arrived nevertheless.
 	Forgotten uint64
+	// Refusal says why Redis, connected, did not take the latest messages; nil if it did. The observer is not told of it.
+	Refusal error
 	// LastError says why the connection is missing, or why it was last lost; nil if nothing ever went wrong.
 	LastError error
 }
@@ -34,6 +36,8 @@ type status struct {
 
 	// first is closed when all connections are there for the first time.
 	first chan struct{}
+
+	refusals refusals
 
 	// mutex guards what follows and the legs' fields, and is held while observers are called, so that they see states in
 	// order.
@@ -149,7 +153,9 @@ func (s *status) failed(err error) {
 func (s *status) snapshot() State {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.state
+	state := s.state
+	state.Refusal = s.refusals.get()
+	return state
 }
 
 // ready waits for the first connection.

@@ -237,6 +237,7 @@ func (w *streamWriter) send(ctx context.Context, client *goredis.Client, batch [
 	}
 	switch {
 	case err == nil:
+		w.leg.status.answered(nil)
 		w.accept(batch)
 		return nil
 	case isRefusal(err) && !isPassing(err):
@@ -288,6 +289,7 @@ const refusedPause = 100 * time.Millisecond
 
 func (w *streamWriter) refuse(ctx context.Context, batch []*stream.Item, err error) error {
 	address := w.leg.status.address
+	w.leg.status.answered(err)
 	w.mutex.Lock()
 	w.outbox.Refuse(batch, fmt.Errorf("redis at %s refused the message (%w): %w", address, err, backplane.ErrUnavailable))
 	idle := w.outbox.Idle()
