@@ -76,11 +76,11 @@ func failures() []failure {
 			begin: func(s *site) { s.redis.Stop() }, end: func(s *site) { s.redis.Start(s.t) },
 		},
 		{
-			what: "killed", example: "SIGKILL, the node is gone", shown: shownLost,
+			what: "killed", example: "SIGKILL, a crash", shown: shownLost,
 			begin: func(s *site) { s.redis.Kill() }, end: func(s *site) { s.redis.Start(s.t) },
 		},
 		{
-			what: "paused", example: "SIGSTOP, a script that does not end", noticed: bySilence, shown: shownLost,
+			what: "paused", example: "SIGSTOP, a node that is gone without a word", noticed: bySilence, shown: shownLost,
 			begin: func(s *site) { s.redis.Pause(s.t) }, end: func(s *site) { s.redis.Resume(s.t) },
 		},
 		{
