@@ -179,6 +179,9 @@ func (x *trial) ownServer(number int, environment ...string) *server {
 	return s
 }
 
+// startPatience bounds the start of a server: on a machine that is busy with other tests it takes a minute.
+const startPatience = 3 * time.Minute
+
 // starting limits how many servers start at the same time: each takes a core for a second or more, and a dozen at once
 // would keep each other from answering in time.
 var starting = make(chan struct{}, 4)
@@ -235,7 +238,7 @@ func freePort() (int, error) {
 
 // awaitHealth waits until the server answers.
 func (s *server) awaitHealth() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

@@ -25,8 +25,13 @@ func TestMain(m *testing.M) {
 	if !isSet("test.parallel") {
 		_ = flag.Set("test.parallel", strconv.Itoa(rowsAtATime))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	board.print(os.Stdout)
+	os.Exit(code)
 }
+
+// board has the scores of all rows, which TestMain prints.
+var board = &scores{tallies: map[[2]string]*tally{}, absent: map[string]string{}, excepted: map[string]bool{}}
 
 func isSet(name string) (set bool) {
 	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
@@ -80,6 +85,7 @@ var sections = []section{
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for _, implementation := range implementations(t) {
+		board.column(implementation)
 		t.Run(implementation.name, func(t *testing.T) {
 			t.Parallel()
 			if implementation.absent != "" {
@@ -98,6 +104,7 @@ func TestConformance(t *testing.T) {
 						}
 						t.Run(row.id+" "+row.name, func(t *testing.T) {
 							t.Parallel()
+							t.Cleanup(func() { board.note(t, implementation, section.name, row) })
 							runRow(&trial{T: t, implementation: implementation, row: row.id}, row)
 						})
 					}
