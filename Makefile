@@ -68,7 +68,13 @@ test: page ## Run all tests; what needs something that is absent says so and is 
 	$(GO) test -timeout 5m ./...
 	cd server/web && $(NPM) test
 	cd server/web && $(NPM) run --silent test:browser
+	$(MAKE) --no-print-directory clients
+
+.PHONY: clients
+clients: ## Run Microsoft's JavaScript and Java clients and a Python one against two servers
 	cd hack/clients/javascript && $(NPM) ci --no-audit --no-fund --loglevel=error && $(NPM) test
+	hack/clients/python/test
+	hack/clients/java/test
 
 .PHONY: race
 race: ## Run the Go tests with the race detector
@@ -80,7 +86,7 @@ fuzz: ## Run each fuzz target for FUZZTIME
 
 .PHONY: conformance
 conformance: ## Run the rows of the protocol against this server and, where it is, ASP.NET Core
-	CONFORMANCE=1 $(GO) test -count=1 -timeout 10m ./server/cmd/conformance/suite
+	@cd server/cmd/conformance/suite && CONFORMANCE=1 $(GO) test -count=1 -timeout 20m
 
 .PHONY: envtest
 envtest: ## Print where the kube-apiserver and etcd for tests of the operator are, downloading them if need be
@@ -123,7 +129,7 @@ verify: ## Fail if generated text or go.mod is out of date
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin server/web/node_modules server/web/.angular hack/clients/javascript/node_modules
+	rm -rf bin server/web/node_modules server/web/.angular hack/clients/javascript/node_modules hack/clients/python/.venv hack/clients/java/target
 	rm -rf server/web/dist/page
 
 .PHONY: help
