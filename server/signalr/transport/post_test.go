@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +56,7 @@ func TestABodyMayBeSlowOnlyToAPoint(t *testing.T) {
 				for {
 					_, err := body.Read(make([]byte, 4096))
 					inTime = inTime && !time.Now().After(request.deadline)
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						break
 					}
 					time.Sleep(test.processed)
