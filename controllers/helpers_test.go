@@ -83,7 +83,7 @@ func (o *operator) eventually(check func() error) {
 
 func eventually(t testing.TB, within time.Duration, check func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -201,8 +202,8 @@ func TestTheHubServerWithTheFewestClientsEndsFirst(t *testing.T) {
 	}
 }
 
-// routeDefinition is as much of the Gateway API as the operator needs.
-const routeDefinition = `
+// kindDefinition makes a kind known that takes everything.
+const kindDefinition = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: %s.%s}
@@ -213,6 +214,33 @@ spec:
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
 `
 
+// installKinds lets the API server know the optional kinds until the test ends.
+func (o *operator) installKinds() {
+	o.t.Helper()
+	for _, definition := range []string{
+		fmt.Sprintf(kindDefinition, "httproutes", "gateway.networking.k8s.io", "httproute", "HTTPRoute"),
+		fmt.Sprintf(kindDefinition, "servicemonitors", "monitoring.coreos.com", "servicemonitor", "ServiceMonitor"),
+	} {
+		object := o.parse(definition)
+		object.SetNamespace("")
+		// Groups that end in k8s.io are protected: a definition must say that it was approved, or why not.
+		object.SetAnnotations(map[string]string{"api-approved.kubernetes.io": "unapproved, for a test"})
+		if err := o.admin.Create(o.t.Context(), object); err != nil {
+			o.t.Fatal(err)
+		}
+		o.t.Cleanup(func() {
+			o.stop() // before what it watches goes
+			_ = o.admin.Delete(context.Background(), object)
+			eventually(o.t, patience, func() error {
+				if o.admin.Get(context.Background(), client.ObjectKeyFromObject(object), object) == nil {
+					return errors.New("the definition is still there")
+				}
+				return nil
+			})
+		})
+	}
+}
+
 func TestAKindThatComesLaterIsUsedThen(t *testing.T) {
 	o := runOperator(t)
 	o.chatCluster("demo", "{gateway: {parents: [{name: public}], hostnames: [chat.example.com]}, monitoring: {serviceMonitor: {metadata: {labels: {release: prometheus}}}}}")
@@ -220,19 +248,7 @@ func TestAKindThatComesLaterIsUsedThen(t *testing.T) {
 	if !o.has(&appsv1.Deployment{}, "demo-hub") {
 		t.Error("for a kind that is missing, all is missing")
 	}
-	for _, definition := range []string{
-		fmt.Sprintf(routeDefinition, "httproutes", "gateway.networking.k8s.io", "httproute", "HTTPRoute"),
-		fmt.Sprintf(routeDefinition, "servicemonitors", "monitoring.coreos.com", "servicemonitor", "ServiceMonitor"),
-	} {
-		object := o.parse(definition)
-		object.SetNamespace("")
-		// The API of a group is announced to be protected if it ends in k8s.io.
-		object.SetAnnotations(map[string]string{"api-approved.kubernetes.io": "unapproved, for a test"})
-		if err := o.admin.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = o.admin.Delete(t.Context(), object) })
-	}
+	o.installKinds()
 	o.ready("demo")
 	route, monitor := &unstructured.Unstructured{}, &unstructured.Unstructured{}
 	route.SetGroupVersionKind(children.HTTPRouteKind())
