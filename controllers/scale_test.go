@@ -1,0 +1,161 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+)
+
+// TestManyChatClusters makes many at once and then has the operator look at all of them again. OPERATOR_SCALE is how many; the
+// figures in the README are for 1000.
+func TestManyChatClusters(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many ChatClusters take a while")
+	}
+	many, err := strconv.Atoi(os.Getenv("OPERATOR_SCALE"))
+	if err != nil {
+		many = 50
+	}
+	o := runOperator(t)
+	o.settleEmpty()
+	idle := heap()
+	before := o.calls.all()
+	began := time.Now()
+	o.forAll(many, func(name string) { o.chatCluster(name, "{redis: {storage: {size: 1Gi}}}") })
+	created := time.Since(began)
+	eventually(t, 10*time.Minute, func() error {
+		return o.allHave(many, v1alpha1.ConditionProgressing, v1alpha1.ReasonReplacing, v1alpha1.ReasonSettled)
+	})
+	made := time.Since(began)
+	o.forAll(many, o.rollOut)
+	eventually(t, 10*time.Minute, func() error { return o.allHave(many, v1alpha1.ConditionReady, v1alpha1.ReasonAllReady) })
+	settled := time.Since(began)
+	o.quiet()
+	total := 0
+	for one, count := range o.calls.all() {
+		if one.verb != "watch" && one.verb != "list" && one.group != "events.k8s.io" {
+			total += count - before[one]
+		}
+	}
+	memory := heap()
+
+	writes, reads := o.calls.writes(), o.calls.reads()
+	again, looks := time.Now(), reconciles(t)
+	o.forAll(many, func(name string) { o.patch(name, "{metadata: {annotations: {look: again}}}") })
+	eventually(t, 10*time.Minute, func() error {
+		if seen := reconciles(t) - looks; seen < many {
+			return fmt.Errorf("%d of %d were looked at", seen, many)
+		}
+		return nil
+	})
+	o.quiet()
+	looked := time.Since(again)
+	if wrote := o.calls.writes() - writes; wrote != 0 {
+		t.Errorf("a look at %d that are settled wrote %d times", many, wrote)
+	}
+	if read := o.calls.reads() - reads; read != 0 {
+		t.Errorf("a look at %d that are settled read %d objects that are not in the cache", many, read)
+	}
+	t.Logf("%d ChatClusters: created in %s, all objects made after %s, all Ready after %s; %.1f calls each; heap %d MiB, of which %d before; looked at again in %s",
+		many, created.Round(time.Second), made.Round(time.Second), settled.Round(time.Second), float64(total)/float64(many), memory>>20, idle>>20,
+		looked.Round(100*time.Millisecond))
+}
+
+// forAll does something to many ChatClusters, a few at a time.
+func (o *operator) forAll(many int, do func(name string)) {
+	o.t.Helper()
+	names := make(chan string)
+	var working sync.WaitGroup
+	for range 8 {
+		working.Go(func() {
+			for name := range names {
+				do(name)
+			}
+		})
+	}
+	for index := range many {
+		names <- fmt.Sprintf("many-%d", index)
+	}
+	close(names)
+	working.Wait()
+}
+
+// allHave tells whether a condition of all has one of the reasons.
+func (o *operator) allHave(many int, condition string, reasons ...string) error {
+	clusters := &v1alpha1.ChatClusterList{}
+	if err := o.admin.List(o.t.Context(), clusters, client.InNamespace(o.namespace)); err != nil {
+		return err
+	}
+	have := 0
+	for _, cluster := range clusters.Items {
+		found := meta.FindStatusCondition(cluster.Status.Conditions, condition)
+		for _, reason := range reasons {
+			if found != nil && found.Reason == reason {
+				have++
+			}
+		}
+	}
+	if have < many {
+		return fmt.Errorf("%d of %d have %s", have, many, condition)
+	}
+	return nil
+}
+
+// settleEmpty waits until the operator watches.
+func (o *operator) settleEmpty() {
+	o.t.Helper()
+	o.chatCluster("first", "{}")
+	o.ready("first")
+}
+
+// quiet waits until the operator asks for nothing for a while.
+func (o *operator) quiet() {
+	o.t.Helper()
+	last, since := -1, time.Now()
+	eventually(o.t, 10*time.Minute, func() error {
+		now := o.calls.writes() + o.calls.reads()
+		if now != last {
+			last, since = now, time.Now()
+		}
+		if time.Since(since) < 2*time.Second {
+			return errors.New("the operator still works")
+		}
+		return nil
+	})
+}
+
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// reconciles is how often operators looked at a ChatCluster since the tests began.
+func reconciles(t *testing.T) int {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0.0
+	for _, family := range families {
+		if family.GetName() == "controller_runtime_reconcile_total" {
+			for _, metric := range family.GetMetric() {
+				total += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return int(total)
+}
