@@ -45,19 +45,11 @@ var _ backplane.Backplane = (*Backplane)(nil)
 func New(options Options) *Backplane {
 	options = options.withDefaults()
 	connector := newConnector(options)
-	status := newStatus(options, connector.place.String())
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &Backplane{
-		options: options,
-		status:  status,
-		table:   newSubscriptions(options.Observer.SubscriptionsChanged),
-		cancel:  cancel,
-		hubs:    make(map[string]*hub),
-	}
+	b, ctx := newBackplane(options, connector.place.String())
 	if options.Mode != ModePubSub {
 		options.Logger.Info("ASP.NET Core servers cannot share this Redis mode, they speak pubsub only", "mode", options.Mode)
 	}
-	b.carrier = newCarrier(connector, options, b.table, status)
+	b.carrier = newCarrier(connector, options, b.table, b.status)
 	b.goroutines.Go(func() { b.carrier.run(ctx) })
 	b.goroutines.Go(func() { connector.lookout.run(ctx) })
 	if observe := options.Observer.ServersSeen; observe != nil {
@@ -65,6 +57,18 @@ func New(options Options) *Backplane {
 		b.goroutines.Go(func() { inspector.run(ctx) })
 	}
 	return b
+}
+
+// newBackplane returns a Backplane that has no carrier yet, and the context that ends with it.
+func newBackplane(options Options, place string) (*Backplane, context.Context) {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Backplane{
+		options: options,
+		status:  newStatus(options, place),
+		table:   newSubscriptions(options.Observer.SubscriptionsChanged),
+		cancel:  cancel,
+		hubs:    make(map[string]*hub),
+	}, ctx
 }
 
 // State returns how things stand now.
