@@ -473,7 +473,7 @@ type redisFleet struct {
 	left    *int
 }
 
-func (f *redisFleet) connect(t testing.TB, at int) *Backplane {
+func (f *redisFleet) connect(_ testing.TB, at int) *Backplane {
 	return New(Options{
 		Redis: &goredis.Options{Addr: f.proxies[at].Address}, Mode: f.mode, WaitTimeout: time.Minute,
 	})
@@ -497,6 +497,7 @@ func (f *redisFleet) lossless() bool { return f.mode == ModeStreams }
 func (f *redisFleet) ordered() bool  { return f.mode != ModeSharded }
 
 func TestEveryoneGetsWhatIsForThemOverRedis(t *testing.T) {
+	t.Parallel()
 	for _, mode := range Modes() {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()

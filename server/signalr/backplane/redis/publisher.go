@@ -83,30 +83,64 @@ func (p *publisher) queueAndWait(ctx context.Context, channel string, payload []
 	if err := p.refused(); err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errPublishTimeout)
-	defer cancel()
 	item := &publication{channel: channel, payload: payload, done: make(chan struct{})}
-	if err := p.room.Acquire(ctx, item.size()); err != nil {
-		return 0, p.timedOut(ctx)
+	left, err := p.takeRoom(ctx, item.size())
+	if err != nil {
+		return 0, err
 	}
 	if err := p.enqueue(item); err != nil {
 		p.room.Release(item.size())
 		return 0, err
 	}
+	timer := takeTimer(left)
+	defer giveTimer(timer)
 	select {
 	case <-item.done:
 		return item.receivers, item.err
 	case <-ctx.Done():
 		item.abandoned.Store(true)
-		return 0, p.timedOut(ctx)
+		return 0, fmt.Errorf("wait for Redis: %w", context.Cause(ctx))
+	case <-timer.C:
+		item.abandoned.Store(true)
+		return 0, p.timedOut()
 	}
 }
 
-// timedOut explains why a caller did not wait longer.
-func (p *publisher) timedOut(ctx context.Context) error {
-	if cause := context.Cause(ctx); !errors.Is(cause, errPublishTimeout) {
-		return fmt.Errorf("wait for Redis: %w", cause)
+// takeRoom waits until there is room in the queue, and returns how much of the timeout is left.
+func (p *publisher) takeRoom(ctx context.Context, size int64) (left time.Duration, err error) {
+	if p.room.TryAcquire(size) {
+		return p.timeout, nil
 	}
+	started := time.Now()
+	limited, cancel := context.WithTimeoutCause(ctx, p.timeout, errPublishTimeout)
+	defer cancel()
+	if err := p.room.Acquire(limited, size); err == nil {
+		return max(p.timeout-time.Since(started), 0), nil
+	}
+	if cause := context.Cause(limited); !errors.Is(cause, errPublishTimeout) {
+		return 0, fmt.Errorf("wait for Redis: %w", cause)
+	}
+	return 0, p.timedOut()
+}
+
+// timers are used again: a context with a deadline for each message costs several times as much.
+var timers sync.Pool
+
+func takeTimer(after time.Duration) *time.Timer {
+	if timer, ok := timers.Get().(*time.Timer); ok {
+		timer.Reset(after)
+		return timer
+	}
+	return time.NewTimer(after)
+}
+
+func giveTimer(timer *time.Timer) {
+	timer.Stop()
+	timers.Put(timer)
+}
+
+// timedOut explains why a caller did not wait longer.
+func (p *publisher) timedOut() error {
 	return fmt.Errorf("redis at %s did not answer within %s: %w", p.leg.status.address, p.timeout, backplane.ErrUnavailable)
 }
 

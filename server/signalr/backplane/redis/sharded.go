@@ -207,7 +207,7 @@ func (s *sharded) publishWhenArranged(ctx context.Context, channel string, paylo
 	limited, cancel := context.WithTimeoutCause(ctx, s.options.PublishTimeout, errPublishTimeout)
 	defer cancel()
 	for {
-		linked, arranged, closed := s.serving(channel)
+		_, arranged, closed := s.serving(channel)
 		if closed {
 			return 0, backplane.ErrClosed
 		}
@@ -220,7 +220,8 @@ func (s *sharded) publishWhenArranged(ctx context.Context, channel string, paylo
 			}
 			return 0, s.unserved(reason)
 		}
-		if linked, _, _ = s.serving(channel); linked == nil {
+		linked, _, _ := s.serving(channel)
+		if linked == nil {
 			continue
 		}
 		receivers, err := linked.link.publish(limited, channel, payload)

@@ -118,27 +118,31 @@ func TestShardedOnACluster(t *testing.T) {
 	if links := len(c.plane.carrier.(*sharded).shards); links != 3 {
 		t.Errorf("%d links", links)
 	}
-	t.Run("a primary is killed", func(t *testing.T) {
-		before := c.cluster.Owner(t, "Chat:group:7")
-		before.Kill()
-		eventually(t, "another node serves the slot", func() bool { return c.cluster.Owner(t, "Chat:group:7") != before })
-		c.exchangeEverywhere(t, "after the fail-over")
-		before.Start(t)
-		c.cluster.AwaitHealth(t)
-	})
-	t.Run("a slot moves", func(t *testing.T) {
-		slot := slotOf("Chat:group:7")
-		from := c.cluster.Owner(t, "Chat:group:7")
-		to := c.cluster.Owner(t, "Chat:group:0")
-		for other := 1; to == from; other++ {
-			to = c.cluster.Owner(t, fmt.Sprintf("Chat:group:%d", other))
-		}
-		moveSlot(t, c.cluster, slot, to)
-		c.exchangeEverywhere(t, "after the move")
-	})
+	c.killPrimary(t)
+	c.moveOneSlot(t)
 	if state := c.plane.State(); !state.Connected {
 		t.Errorf("state %+v", state)
 	}
+}
+
+func (c *shardedOnCluster) killPrimary(t *testing.T) {
+	t.Helper()
+	before := c.cluster.Owner(t, "Chat:group:7")
+	before.Kill()
+	eventually(t, "another node serves the slot", func() bool { return c.cluster.Owner(t, "Chat:group:7") != before })
+	c.exchangeEverywhere(t, "after the fail-over")
+	before.Start(t)
+	c.cluster.AwaitHealth(t)
+}
+
+func (c *shardedOnCluster) moveOneSlot(t *testing.T) {
+	t.Helper()
+	from, to := c.cluster.Owner(t, "Chat:group:7"), c.cluster.Owner(t, "Chat:group:0")
+	for other := 1; to == from; other++ {
+		to = c.cluster.Owner(t, fmt.Sprintf("Chat:group:%d", other))
+	}
+	moveSlot(t, c.cluster, slotOf("Chat:group:7"), to)
+	c.exchangeEverywhere(t, "after the move")
 }
 
 // moveSlot moves a slot without keys. The former owner pushes sunsubscribe to those who listen there.
