@@ -60,7 +60,7 @@ func redisReady(s *scope) verdict {
 	if s.facts.redis != nil && s.facts.redis.Status.ReadyReplicas > 0 {
 		return verdict{true, v1alpha1.ReasonRedisRunning, "Redis answers"}
 	}
-	return verdict{false, v1alpha1.ReasonRedisStarting, "Redis does not answer yet"}
+	return verdict{false, v1alpha1.ReasonRedisStarting, because("Redis does not answer yet", s.facts.redisPods)}
 }
 
 func hubReady(s *scope) verdict {
@@ -74,7 +74,16 @@ func hubReady(s *scope) verdict {
 	case serving >= wanted:
 		return verdict{true, v1alpha1.ReasonHubServing, count(serving, "hub server") + " take clients"}
 	}
-	return verdict{false, v1alpha1.ReasonHubStarting, fmt.Sprintf("%d of %s take clients", serving, count(wanted, "hub server"))}
+	text := fmt.Sprintf("%d of %s take clients", serving, count(wanted, "hub server"))
+	return verdict{false, v1alpha1.ReasonHubStarting, because(text, s.facts.hubs)}
+}
+
+// because adds what is known of the trouble that pods have.
+func because(text string, pods []*corev1.Pod) string {
+	if why := trouble(pods); why != "" {
+		return text + "; " + why
+	}
+	return text
 }
 
 // desired is how many hub servers there should be: as decided now, else as it was decided last.
@@ -97,13 +106,13 @@ func progressing(s *scope, redis verdict) verdict {
 		}
 		return verdict{true, v1alpha1.ReasonCreating, "Redis and hub servers are made"}
 	case stuck(hub):
-		return verdict{false, v1alpha1.ReasonStuck, "new hub servers do not become ready; those of the older spec go on: see their pods"}
+		return verdict{false, v1alpha1.ReasonStuck, because("new hub servers do not become ready; those of the older spec go on", s.facts.hubs)}
 	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s.facts.redis):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
 	case hub.Status.UpdatedReplicas < ptr.Deref(hub.Spec.Replicas, 1) || hub.Status.Replicas > hub.Status.UpdatedReplicas:
 		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
 			hub.Status.UpdatedReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
-	case hub.Status.AvailableReplicas < ptr.Deref(hub.Spec.Replicas, 1) && redis.is:
+	case hub.Status.AvailableReplicas < ptr.Deref(hub.Spec.Replicas, 1) && (redis.is || rollingOut(hub)):
 		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("%d of %s have served long enough",
 			hub.Status.AvailableReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
 	case s.rotating:
@@ -120,6 +129,16 @@ func stuck(hub *appsv1.Deployment) bool {
 		}
 	}
 	return false
+}
+
+// rollingOut tells whether a roll-out, the first one included, has neither come to its end nor been given up.
+func rollingOut(hub *appsv1.Deployment) bool {
+	for _, condition := range hub.Status.Conditions {
+		if condition.Type == appsv1.DeploymentProgressing {
+			return condition.Status != corev1.ConditionFalse && condition.Reason != "NewReplicaSetAvailable"
+		}
+	}
+	return true
 }
 
 // stale tells whether a Redis has not been brought to its spec yet.

@@ -36,6 +36,9 @@ func (r *Reconciler) look(ctx context.Context, s *scope) (err error) {
 			return err
 		}
 	}
+	if s.facts.redisPods, err = r.pods(ctx, s, v1alpha1.RedisComponent); err != nil {
+		return err
+	}
 	return r.lookAtHubs(ctx, s)
 }
 
@@ -53,19 +56,12 @@ func get[T client.Object](ctx context.Context, from client.Reader, object T, nam
 }
 
 func (r *Reconciler) lookAtHubs(ctx context.Context, s *scope) error {
-	pods := &corev1.PodList{}
-	err := r.Client.List(ctx, pods, client.InNamespace(s.cluster.Namespace),
-		client.MatchingFields{podsOfIndex: podIndexKey(s.cluster.Name, v1alpha1.HubComponent)})
-	if err != nil {
-		return fmt.Errorf("list the pods of hub servers: %w", err)
+	var err error
+	if s.facts.hubs, err = r.pods(ctx, s, v1alpha1.HubComponent); err != nil {
+		return err
 	}
 	var running []*corev1.Pod
-	for at := range pods.Items {
-		pod := &pods.Items[at]
-		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-			continue
-		}
-		s.facts.hubs = append(s.facts.hubs, pod)
+	for _, pod := range s.facts.hubs {
 		if pod.Status.Phase == corev1.PodRunning {
 			running = append(running, pod)
 		}
@@ -76,6 +72,23 @@ func (r *Reconciler) lookAtHubs(ctx context.Context, s *scope) error {
 	s.facts.loads = r.Loads.Observe(ctx, s.key(), running)
 	s.lookAgain(observeEvery)
 	return nil
+}
+
+// pods lists those of a component that have not come to their end.
+func (r *Reconciler) pods(ctx context.Context, s *scope, component string) ([]*corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := r.Client.List(ctx, list, client.InNamespace(s.cluster.Namespace),
+		client.MatchingFields{podsOfIndex: podIndexKey(s.cluster.Name, component)})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of component %s: %w", component, err)
+	}
+	pods := make([]*corev1.Pod, 0, len(list.Items))
+	for at := range list.Items {
+		if pod := &list.Items[at]; pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			pods = append(pods, pod)
+		}
+	}
+	return pods, nil
 }
 
 func podIndexKey(cluster, component string) string { return cluster + "/" + component }

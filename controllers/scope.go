@@ -47,6 +47,8 @@ type facts struct {
 	ingress *networkingv1.Ingress
 	// hubs are the pods of the hub servers.
 	hubs []*corev1.Pod
+	// redisPods are those of the Redis that the operator runs.
+	redisPods []*corev1.Pod
 	// loads are of those hub servers that were seen, by the names of their pods.
 	loads map[string]autoscale.Load
 }

@@ -121,6 +121,8 @@ func hubContainer(w Wanted) (*coreac.ContainerApplyConfiguration, error) {
 			coreac.ContainerPort().WithName(peerPortName).WithContainerPort(PeerPort).WithProtocol(corev1.ProtocolTCP),
 		).
 		WithSecurityContext(containerSecurity()).
+		// The operator shows the last line of a server that could not start.
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		// A minute to start, then replaced when it does not answer for 30 s, out of the Service after 5 s.
 		WithStartupProbe(hubProbe(spec.TLS, livePath).WithPeriodSeconds(1).WithFailureThreshold(60)).
 		WithLivenessProbe(hubProbe(spec.TLS, livePath).WithPeriodSeconds(10).WithFailureThreshold(3)).

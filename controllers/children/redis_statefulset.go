@@ -108,6 +108,7 @@ func redisPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 		WithCommand("redis-server", redisConfigFolder+"/"+redisConfigFile).
 		WithPorts(coreac.ContainerPort().WithName(redisPortName).WithContainerPort(RedisPort).WithProtocol(corev1.ProtocolTCP)).
 		WithSecurityContext(containerSecurity()).
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithVolumeMounts(
 			mount(configVolume, redisConfigFolder),
 			mount(authVolume, redisAuthFolder),

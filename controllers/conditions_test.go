@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
+)
+
+// observed returns a scope as it is after a reconcile of a cluster with three hub servers that wrote nothing.
+func observed(change ...func(*scope)) *scope {
+	cluster := &v1alpha1.ChatCluster{}
+	cluster.Spec.Replicas = ptr.To[int32](3)
+	s := &scope{
+		cluster: cluster, before: cluster.DeepCopy(), now: time.Unix(1_800_000_000, 0),
+		wanted: children.Wanted{Cluster: cluster, Replicas: 3, HubImage: "hub:1"},
+		facts: facts{
+			hub: &appsv1.Deployment{
+				Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](3)},
+				Status: appsv1.DeploymentStatus{
+					Replicas: 3, ReadyReplicas: 3, UpdatedReplicas: 3, AvailableReplicas: 3,
+					Conditions: []appsv1.DeploymentCondition{{
+						Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable",
+					}},
+				},
+			},
+			redis: &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{ReadyReplicas: 1}},
+		},
+	}
+	for _, change := range change {
+		change(s)
+	}
+	return s
+}
+
+func redisAway(s *scope) { s.facts.redis.Status.ReadyReplicas = 0 }
+
+func hubsStart(s *scope) {
+	status := &s.facts.hub.Status
+	status.ReadyReplicas, status.AvailableReplicas = 0, 0
+	status.Conditions[0].Reason = "ReplicaSetUpdated"
+}
+
+func hubLost(s *scope) { s.facts.hub.Status.ReadyReplicas, s.facts.hub.Status.AvailableReplicas = 2, 2 }
+
+func rolloutGivenUp(s *scope) {
+	hubLost(s)
+	s.facts.hub.Status.Conditions[0].Status = corev1.ConditionFalse
+}
+
+func TestConditionsSayHowAClusterIs(t *testing.T) {
+	tests := map[string]struct {
+		scope *scope
+		// want are the condition types that are true, with their reasons, and Ready's reason.
+		ready string
+		want  map[string]string
+	}{
+		"all is well": {observed(), v1alpha1.ReasonAllReady, map[string]string{
+			v1alpha1.ConditionReady: v1alpha1.ReasonAllReady, v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning,
+			v1alpha1.ConditionHubReady: v1alpha1.ReasonHubServing,
+		}},
+		"a start is no trouble": {observed(redisAway, hubsStart), v1alpha1.ReasonWaitingForRedis, map[string]string{
+			v1alpha1.ConditionProgressing: v1alpha1.ReasonScaling,
+		}},
+		"a lost hub server is replaced": {observed(hubLost), v1alpha1.ReasonWaitingForHub, map[string]string{
+			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionProgressing: v1alpha1.ReasonScaling,
+		}},
+		"Redis is lost while clients stay": {observed(redisAway), v1alpha1.ReasonWaitingForRedis, map[string]string{
+			v1alpha1.ConditionHubReady: v1alpha1.ReasonHubServing, v1alpha1.ConditionDegraded: v1alpha1.ReasonRedisAway,
+		}},
+		"a roll-out was given up": {observed(rolloutGivenUp), v1alpha1.ReasonWaitingForHub, map[string]string{
+			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonRolloutStuck,
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			setConditions(test.scope)
+			conditions := test.scope.cluster.Status.Conditions
+			for _, condition := range v1alpha1.Conditions() {
+				got := meta.FindStatusCondition(conditions, condition)
+				reason, wanted := test.want[condition]
+				if is := got.Status == metav1.ConditionTrue; is != wanted || wanted && got.Reason != reason {
+					t.Errorf("%s is %s (%s: %s), want %v %s", condition, got.Status, got.Reason, got.Message, wanted, reason)
+				}
+			}
+			if got := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady); got.Reason != test.ready {
+				t.Errorf("Ready's reason is %s, want %s", got.Reason, test.ready)
+			}
+		})
+	}
+}
+
+func podWith(change func(*corev1.PodStatus)) *corev1.Pod {
+	pod := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Image: "hub:2"}}}}
+	change(&pod.Status)
+	return pod
+}
+
+func waitsFor(reason, message string) func(*corev1.PodStatus) {
+	return func(status *corev1.PodStatus) {
+		status.ContainerStatuses[0].State.Waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: message}
+	}
+}
+
+func endedWith(code int32, message string) func(*corev1.PodStatus) {
+	return func(status *corev1.PodStatus) {
+		waitsFor("CrashLoopBackOff", "back-off 10s")(status)
+		status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{
+			ExitCode: code, Reason: "Error", Message: message,
+		}
+	}
+}
+
+func TestTheTroubleOfAPodIsToldInOneLine(t *testing.T) {
+	ending := podWith(endedWith(1, "gone anyway"))
+	ending.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	tests := map[string]struct {
+		pod  *corev1.Pod
+		want string
+	}{
+		"starting": {podWith(waitsFor("ContainerCreating", "")), ""},
+		"running":  {podWith(func(*corev1.PodStatus) {}), ""},
+		"leaving":  {ending, ""},
+		"ready though it was restarted": {podWith(func(status *corev1.PodStatus) {
+			endedWith(2, "once")(status)
+			status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		}), ""},
+		"no node": {podWith(func(status *corev1.PodStatus) {
+			status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/3 nodes are available."}}
+		}), "no node takes it: 0/3 nodes are available."},
+		"no image": {podWith(waitsFor("ImagePullBackOff", "Back-off pulling image")), "the image hub:2 cannot be pulled"},
+		"a missing Secret": {podWith(waitsFor("CreateContainerConfigError", `secret "x" not found`)),
+			`CreateContainerConfigError: secret "x" not found`},
+		"its last words": {podWith(endedWith(2, "starting\nhubserver: Urls: \"x\" is no address\n")),
+			`it ended with exit code 2 (Error): hubserver: Urls: "x" is no address`},
+		"without last words": {podWith(endedWith(137, "")), "it ended with exit code 137 (Error)"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := trouble([]*corev1.Pod{test.pod}); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheTroubleOfAPodIsBounded(t *testing.T) {
+	got := trouble([]*corev1.Pod{podWith(endedWith(1, strings.Repeat("é", 4096)))})
+	if len(got) > maximumTrouble+len("…") || !strings.HasSuffix(got, "é…") {
+		t.Errorf("got %d bytes: %q", len(got), got)
+	}
+}
