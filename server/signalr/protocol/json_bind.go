@@ -13,8 +13,8 @@ import (
 )
 
 // Unmarshal implements Protocol. Errors are *BindError. Property names match fields in any case. null leaves a
-// string empty and a pointer, slice, map or interface nil; a number or bool refuses it. Inside of structs, slices and
-// maps encoding/json decides, where null leaves numbers and bools zero.
+// string empty and a pointer, slice, map or interface nil; a number or bool refuses it, also inside of structs, slices and
+// maps: who wants to take null there declares a pointer.
 func (JSON) Unmarshal(raw Raw, into any) error {
 	target := reflect.ValueOf(into)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
@@ -138,6 +138,9 @@ func bindAny(raw Raw, into any) error {
 	}
 	err := json.Unmarshal(raw, into)
 	if err == nil {
+		if reason := misplacedNull(raw, reflect.TypeOf(into).Elem()); reason != "" {
+			return bindError(into, "%s", reason)
+		}
 		return nil
 	}
 	failure := bindError(into, "the value is not accepted")

@@ -140,6 +140,18 @@ var invocationRows = []row{
 		}
 		answered(echo("1", `\u00e9<b>&'+\u4e2d\/`), completed("1", "é<b>&'+中/"))(x)
 	}},
+	{id: "I30", name: "null where a number or a bool belongs", run: func(x *trial) {
+		const text = "Failed to invoke 'EchoComplex' due to an error on the server."
+		for _, value := range []string{`{"number":null}`, `{"fraction":null}`, `{"flag":null}`, `{"list":[1,null]}`} {
+			answered(call("1", "EchoComplex", value), failed("1", text))(x)
+		}
+		answered(call("1", "EchoInt", "null"), failed("1", "Failed to invoke 'EchoInt' due to an error on the server."))(x)
+		check(x, "error in detail", x.connect(x.server(detailed...)).fail("EchoComplex", map[string]any{"number": nil}), text+
+			" InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked.")
+	}},
+	{id: "I31", name: "null where a list, a map or a text belongs", run: answered(
+		call("1", "EchoComplex", `{"text":"t","number":1,"fraction":1.5,"flag":true,"list":null,"map":null,"missing":null}`),
+		`{"type":3,"invocationId":"1","result":{"text":"t","number":1,"fraction":1.5,"flag":true,"list":null,"map":null,"missing":null}}`)},
 }
 
 // answered is a row in which a call is answered with these messages, and the connection goes on.
