@@ -18,6 +18,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -131,17 +132,15 @@ class OneServerTest {
         }
     }
 
-    @ParameterizedTest
-    @EnumSource(names = "ALL", mode = EnumSource.Mode.EXCLUDE)
-    void uploads(TransportEnum transport) {
-        try (var client = connect(transport)) {
+    /** Over WebSockets only: on long polling this client sends all at once, and the end may overtake the items. */
+    @Test
+    void uploads() {
+        try (var client = connect(TransportEnum.WEBSOCKETS)) {
             // Two uploads of one call, which the JavaScript client cannot do.
             assertEquals(42, client.invoke(Integer.class, "UploadSum", replayed(40, 4), replayed(2)));
             var texts = IntStream.range(0, 20).mapToObj(i -> i + ",").toArray(String[]::new);
-            if (transport == TransportEnum.WEBSOCKETS) { // over long polling its items overtake each other
-                assertEquals(String.join("", texts), client.invoke(String.class, "UploadConcat", replayed(texts)));
-                assertEquals(List.of(texts), collect(client.hub.stream(String.class, "EchoStream", replayed(texts))));
-            }
+            assertEquals(String.join("", texts), client.invoke(String.class, "UploadConcat", replayed(texts)));
+            assertEquals(List.of(texts), collect(client.hub.stream(String.class, "EchoStream", replayed(texts))));
             var broken = ReplaySubject.<Integer>create();
             broken.onError(new RuntimeException("ran dry"));
             assertTrue(client.invoke(String.class, "UploadError", broken).contains("ran dry"));
