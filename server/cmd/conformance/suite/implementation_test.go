@@ -61,9 +61,7 @@ func implementations(t *testing.T) []*implementation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours.command = func(port, _ int) *exec.Cmd {
-		return exec.Command(program, "--urls", "http://127.0.0.1:"+strconv.Itoa(port))
-	}
+	ours.command = startOurs(program)
 	reference := &implementation{name: "ASP.NET Core", reference: true}
 	script, err := findReference()
 	if err != nil {
@@ -76,6 +74,13 @@ func implementations(t *testing.T) []*implementation {
 	}
 	pair := &implementation{name: "ChatCluster behind a balancer", pair: true, command: ours.command, absent: redisAbsent()}
 	return []*implementation{ours, reference, both, pair}
+}
+
+// startOurs is how the server beside this suite is started.
+func startOurs(program string) func(port, node int) *exec.Cmd {
+	return func(port, _ int) *exec.Cmd {
+		return exec.Command(program, "--urls", "http://127.0.0.1:"+strconv.Itoa(port))
+	}
 }
 
 // build compiles the server beside this suite, with the race detector if the suite has it.
