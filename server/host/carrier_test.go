@@ -14,7 +14,7 @@ import (
 const clusterKeyName = "chatcluster:cluster-key"
 
 // startRedis starts a Redis on a free port.
-func startRedis(t *testing.T) *miniredis.Miniredis {
+func startRedis(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {

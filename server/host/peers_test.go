@@ -120,7 +120,7 @@ func TestAnyServerTakesAnyRequestOfAnEventStream(t *testing.T) {
 }
 
 // negotiateStateful returns the token of a new connection with stateful reconnect.
-func negotiateStateful(t *testing.T, address string) string {
+func negotiateStateful(t testing.TB, address string) string {
 	t.Helper()
 	status, body := fetch(t, http.MethodPost, address+"/negotiate?negotiateVersion=1&useStatefulReconnect=true", nil)
 	var answer struct {

@@ -75,7 +75,7 @@ func (b *logBuffer) String() string {
 
 // running is a host under test.
 type running struct {
-	t    *testing.T
+	t    testing.TB
 	host *Host
 	hub  *testHub
 	log  *logBuffer
@@ -85,7 +85,7 @@ type running struct {
 }
 
 // start runs a host on free ports with a hub at /chatHub. The test ends it, or its cleanup does.
-func start(t *testing.T, change func(*config.Config)) *running {
+func start(t testing.TB, change func(*config.Config)) *running {
 	t.Helper()
 	r := &running{t: t, hub: newTestHub(), log: &logBuffer{}, done: make(chan error, 1)}
 	settings := config.Default()
@@ -155,7 +155,7 @@ func (r *running) do(method, path string, header http.Header) (status int, body 
 	return fetch(r.t, method, r.address()+path, header)
 }
 
-func fetch(t *testing.T, method, address string, header http.Header) (status int, body string) {
+func fetch(t testing.TB, method, address string, header http.Header) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, address, nil)
 	if err != nil {
@@ -177,7 +177,7 @@ func fetch(t *testing.T, method, address string, header http.Header) (status int
 }
 
 // eventually asks until the answer is yes. Each question takes its time, so nothing spins.
-func eventually(t *testing.T, what string, ask func() bool) {
+func eventually(t testing.TB, what string, ask func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !ask(); {
 		if time.Now().After(deadline) {
@@ -194,12 +194,12 @@ type client struct {
 }
 
 // negotiate returns the token of a new connection.
-func negotiate(t *testing.T, address string) string {
+func negotiate(t testing.TB, address string) string {
 	t.Helper()
 	return negotiateWith(t, address, "")
 }
 
-func negotiateWith(t *testing.T, address, query string) string {
+func negotiateWith(t testing.TB, address, query string) string {
 	t.Helper()
 	status, body := fetch(t, http.MethodPost, address+"/negotiate?negotiateVersion=1"+query, nil)
 	var answer struct {
