@@ -63,12 +63,8 @@ type session struct {
 // anySlot is served by every primary.
 const anySlot = -1
 
-// open connects to the primary at address. The login takes place with the first command, and so does the check that it is
-// a primary.
-func (c connector) open(ctx context.Context, address string) (*session, error) {
-	return c.openFor(ctx, address, anySlot)
-}
-
+// openFor connects to the primary at address, which was chosen for slot. The login takes place with the first command, and
+// so does the check that it is a primary.
 func (c connector) openFor(ctx context.Context, address string, slot int) (*session, error) {
 	opened, err := c.connect(ctx, address, c.checked())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func TestStreamsLoseAndDoubleNothingWhenRedisIsKilled(t *testing.T) {
 	})
 	count := kills(t, 3)
 	for range count {
-		s.awaitProgress(t, 20)
+		s.awaitProgress(t, 1+rand.IntN(100))
 		redis.Kill()
 		redis.Start(t)
 	}
