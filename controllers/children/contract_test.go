@@ -5,8 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/chatcluster/chatcluster/controllers/children"
 	"github.com/chatcluster/chatcluster/controllers/sampletest"
@@ -45,6 +49,49 @@ func TestTheHubServerTakesEachConfiguration(t *testing.T) {
 				t.Errorf("%v: %s\n%s", err, output, text)
 			}
 		})
+	}
+}
+
+// TestEachFileIsMounted looks for every file that a configuration names, and for every volume, in the container's mounts.
+func TestEachFileIsMounted(t *testing.T) {
+	for _, sample := range []string{"demo.yaml", "external-redis.yaml", "tls.yaml"} {
+		w := wanted(t, sample)
+		hub, err := children.HubDeployment(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := children.HubConfigMap(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod := hub.Spec.Template.Spec
+		checkMounts(t, sample, pod, config.Data["hub.yaml"]+" "+strings.Join(pod.Containers[0].Args, " "))
+		if !w.Managed() {
+			continue
+		}
+		redis, err := children.RedisStatefulSet(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod = redis.Spec.Template.Spec
+		checkMounts(t, sample, pod, children.RedisConfigMap(w).Data["redis.conf"]+" "+strings.Join(pod.Containers[0].Command, " "))
+	}
+}
+
+func checkMounts(t *testing.T, sample string, pod *coreac.PodSpecApplyConfiguration, text string) {
+	t.Helper()
+	container := pod.Containers[0]
+	for _, volume := range pod.Volumes {
+		if !slices.ContainsFunc(container.VolumeMounts, func(mount coreac.VolumeMountApplyConfiguration) bool { return *mount.Name == *volume.Name }) {
+			t.Errorf("%s: volume %s of %s is mounted nowhere", sample, *volume.Name, *container.Name)
+		}
+	}
+	for _, file := range regexp.MustCompile(`/(etc/)?chatcluster/[^\s]+`).FindAllString(text, -1) {
+		if !slices.ContainsFunc(container.VolumeMounts, func(mount coreac.VolumeMountApplyConfiguration) bool {
+			return filepath.Dir(file) == *mount.MountPath
+		}) {
+			t.Errorf("%s: nothing is mounted at %s for %s", sample, filepath.Dir(file), *container.Name)
+		}
 	}
 }
 

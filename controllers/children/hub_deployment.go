@@ -95,12 +95,12 @@ func hubPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 		// Variables of Services would be taken for configuration.
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(GraceSeconds(spec.Drain)).
-		WithSecurityContext(podSecurity(hubUser)).
-		WithContainers(container)
+		WithSecurityContext(podSecurity(hubUser))
 	for _, volume := range hubVolumes(w) {
 		pod.WithVolumes(volume.source)
 		container.WithVolumeMounts(volume.mount)
 	}
+	pod.WithContainers(container) // a copy of it, as it is now
 	pullSecrets(pod, spec.ImagePullSecrets)
 	if err := schedule(pod, spec.Hub.Scheduling); err != nil {
 		return nil, err

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	redisConfigFile   = "redis.conf"
-	redisConfigFolder = "/etc/redis/config"
-	redisAuthFolder   = "/etc/redis/auth"
+	redisConfigFile = "redis.conf"
+	// Not below /etc/redis: images have it, and some let nobody but their own user look into it.
+	redisConfigFolder = "/chatcluster/config"
+	redisAuthFolder   = "/chatcluster/auth"
 	redisDataFolder   = "/data"
 	noEviction        = "noeviction"
 )

@@ -31,7 +31,7 @@ func startRedis(t *testing.T, sample string, state rotation.Secret) string {
 	cluster := sampletest.Cluster(t, sample)
 	folder, port := t.TempDir(), freePort(t)
 	configuration := children.RedisConfigMap(children.Wanted{Cluster: cluster}).Data["redis.conf"]
-	configuration = strings.NewReplacer("/etc/redis/auth", folder, "dir /data", "dir "+folder,
+	configuration = strings.NewReplacer("/chatcluster/auth", folder, "dir /data", "dir "+folder,
 		"port 6379", fmt.Sprint("port ", port)).Replace(configuration)
 	write(t, filepath.Join(folder, "redis.conf"), configuration)
 	write(t, filepath.Join(folder, "users.acl"), string(children.RedisAuth(cluster, state).Data["users.acl"]))
