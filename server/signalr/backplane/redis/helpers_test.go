@@ -31,6 +31,17 @@ func testContext(t testing.TB) context.Context {
 // eventually waits for what announces itself by no event.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
+	eventuallyWithin(t, patience, what, condition)
+}
+
+// eventuallyLong waits for as long as a fail-over takes on a busy machine.
+func eventuallyLong(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	eventuallyWithin(t, longPatience, what, condition)
+}
+
+func eventuallyWithin(t testing.TB, patience time.Duration, what string, condition func() bool) {
+	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(patience)
