@@ -176,7 +176,7 @@ func (c *carrier) state() (text string, well bool) {
 	case !state.Connected:
 		return "connection lost, reconnecting", false
 	case state.Refusal != nil:
-		return "connected, but it refuses messages", false
+		return "connected, but it refused the latest message", false
 	}
 	return connectedText(state), true
 }

@@ -65,7 +65,7 @@ type failure struct {
 const (
 	shownLost    = "connection lost, reconnecting"
 	shownAbsent  = "not connected yet"
-	shownRefused = "connected, but it refuses messages"
+	shownRefused = "connected, but it refused the latest message"
 	shownWell    = "connected"
 )
 

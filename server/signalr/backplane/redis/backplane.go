@@ -32,6 +32,8 @@ type Backplane struct {
 	carrier    carrier
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
+	// heardElsewhere is connector's isHeardElsewhere; nil where there is but one place to publish.
+	heardElsewhere func(ctx context.Context, channel string) bool
 
 	// mutex guards what follows. It is not held while a hub closes.
 	mutex  sync.Mutex
@@ -46,6 +48,7 @@ func New(options Options) *Backplane {
 	options = options.withDefaults()
 	connector := newConnector(options)
 	b, ctx := newBackplane(options, connector.place.String())
+	b.heardElsewhere = connector.isHeardElsewhere
 	if options.Mode != ModePubSub {
 		options.Logger.Info("ASP.NET Core servers cannot share this Redis mode, they speak pubsub only", "mode", options.Mode)
 	}

@@ -35,6 +35,8 @@ func (h *hub) ask(ctx context.Context, target backplane.Target, message backplan
 	switch {
 	case err != nil:
 		return fmt.Errorf("publish a message: %w", err)
+	case receivers == 0 && h.plane.options.Mode == ModePubSub && h.plane.connector.isHeardElsewhere(ctx, h.channels.target(target)):
+		return nil
 	case receivers == 0:
 		return fmt.Errorf("connection %q: %w", target.Name, backplane.ErrConnectionNotFound)
 	case receivers > 0:

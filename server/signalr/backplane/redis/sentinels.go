@@ -38,19 +38,25 @@ func (s *sentinels) shards(ctx context.Context) ([]shard, error) {
 		asking.Go(func() { verdicts[at] = s.hear(ctx, address) })
 	}
 	asking.Wait()
+	best := latest(verdicts)
+	if best.err != nil {
+		return nil, fmt.Errorf("no Sentinel names the primary: %w", best.err)
+	}
+	return []shard{wholeShard(best.address)}, nil
+}
+
+// latest returns the verdict to believe, or the error that says most.
+func latest(verdicts []verdict) verdict {
 	best := verdict{epoch: -1, err: errNoVerdict}
 	for _, said := range verdicts {
 		switch {
 		case said.err == nil && (best.err != nil || said.epoch > best.epoch):
 			best = said
-		case best.err != nil && (errors.Is(best.err, errNoVerdict) || isRefusal(said.err)):
+		case said.err != nil && best.err != nil && (errors.Is(best.err, errNoVerdict) || isRefusal(said.err)):
 			best = verdict{epoch: -1, err: said.err}
 		}
 	}
-	if best.err != nil {
-		return nil, fmt.Errorf("no Sentinel names the primary: %w", best.err)
-	}
-	return []shard{wholeShard(best.address)}, nil
+	return best
 }
 
 // hear asks one Sentinel.

@@ -39,8 +39,10 @@ type status struct {
 
 	refusals refusals
 
-	// mutex guards what follows and the legs' fields, and is held while observers are called, so that they see states in
-	// order.
+	// telling is held, before mutex, from a change until it is logged and the observer knows, so that both see changes in
+	// order. Who only asks does not wait for it: a log may be slow.
+	telling sync.Mutex
+	// mutex guards what follows and the legs' fields.
 	mutex      sync.Mutex
 	legs       map[*leg]struct{}
 	state      State
@@ -80,32 +82,44 @@ func (s *status) leg(purpose purpose) *leg {
 
 // rise notes that the connection is up, or up anew.
 func (l *leg) rise() {
-	s := l.status
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	l.up = true
-	if l.purpose == subscribing {
-		s.state.Generation++
+	l.status.change(func(s *status) (tell func()) {
+		l.up = true
+		if l.purpose == subscribing {
+			s.state.Generation++
+		}
+		return s.changed()
+	})
+	if l.purpose == publishing {
+		_ = l.status.refusals.set(nil) // what a former connection was refused says nothing about this one
 	}
-	s.changed()
 }
 
 // fall notes that the connection was lost or could not be made.
 func (l *leg) fall(err error) {
-	s := l.status
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	l.up = false
-	s.failed(err)
+	l.status.change(func(s *status) (tell func()) {
+		l.up = false
+		return s.failed(err)
+	})
 }
 
 // remove takes out a connection that is not needed any more.
 func (l *leg) remove() {
-	s := l.status
+	l.status.change(func(s *status) (tell func()) {
+		delete(s.legs, l)
+		return s.changed()
+	})
+}
+
+// change calls how with the mutex held, and then what it returns, if anything, without.
+func (s *status) change(how func(*status) (tell func())) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	delete(s.legs, l)
-	s.changed()
+	tell := how(s)
+	s.mutex.Unlock()
+	if tell != nil {
+		tell()
+	}
 }
 
 // complete is called with the mutex held.
@@ -118,10 +132,10 @@ func (s *status) complete() bool {
 	return len(s.legs) > 0
 }
 
-// changed is called with the mutex held when a connection was made.
-func (s *status) changed() {
+// changed is called with the mutex held when a connection was made, and returns what there is to tell.
+func (s *status) changed() (tell func()) {
 	if s.state.Connected || !s.complete() {
-		return
+		return nil
 	}
 	s.state.Connected = true
 	if !s.state.EverConnected {
@@ -129,25 +143,31 @@ func (s *status) changed() {
 		close(s.first)
 	}
 	s.lastLogged = ""
-	s.logger.Info("connected to Redis", "address", s.address)
-	s.observer.StateChanged(s.state)
+	state := s.state
+	return func() {
+		s.logger.Info("connected to Redis", "address", s.address)
+		s.observer.StateChanged(state)
+	}
 }
 
-// failed is called with the mutex held when a connection was lost or could not be made. It writes one line for an
-// outage, and another only when Redis answers and refuses: that is news, a refused connection is not.
-func (s *status) failed(err error) {
-	wasConnected := s.state.Connected
+// failed is called with the mutex held when a connection was lost or could not be made, and returns what there is to tell:
+// one line for an outage, and another only when Redis answers and refuses. That is news, a refused connection is not.
+func (s *status) failed(err error) (tell func()) {
+	text := "cannot connect to Redis, will keep trying"
+	if s.state.Connected {
+		text = "lost the connection to Redis, reconnecting"
+	}
+	news := s.state.Connected || s.lastLogged == "" || isRefusal(err) && s.lastLogged != err.Error()
 	s.state.Connected, s.state.LastError = false, err
-	switch {
-	case wasConnected:
-		s.logger.Warn("lost the connection to Redis, reconnecting", "address", s.address, "error", err)
-	case s.lastLogged == "" || isRefusal(err) && s.lastLogged != err.Error():
-		s.logger.Warn("cannot connect to Redis, will keep trying", "address", s.address, "error", err)
-	default:
-		return
+	if !news {
+		return nil
 	}
 	s.lastLogged = err.Error()
-	s.observer.StateChanged(s.state)
+	state := s.state
+	return func() {
+		s.logger.Warn(text, "address", s.address, "error", err)
+		s.observer.StateChanged(state)
+	}
 }
 
 func (s *status) snapshot() State {

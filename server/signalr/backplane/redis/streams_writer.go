@@ -268,6 +268,16 @@ func isPassing(err error) bool {
 }
 
 func (w *streamWriter) accept(batch []*stream.Item) {
+	if forgotten := w.acceptLocked(batch); forgotten > 0 {
+		w.leg.status.forgot(forgotten)
+		if count, due := w.forgetting.add(time.Now()); due {
+			w.logger.Warn("Redis does not confirm that messages are safe, gave up keeping the oldest", "times", count)
+		}
+	}
+}
+
+// acceptLocked returns how many messages had to be forgotten for it.
+func (w *streamWriter) acceptLocked(batch []*stream.Item) (forgotten uint64) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for _, item := range batch {
@@ -276,12 +286,8 @@ func (w *streamWriter) accept(batch []*stream.Item) {
 	_, before := w.outbox.Kept()
 	w.outbox.Accept(batch, time.Now())
 	signal(w.accepted)
-	if _, forgotten := w.outbox.Kept(); forgotten > before {
-		w.leg.status.forgot(forgotten - before)
-		if count, due := w.forgetting.add(time.Now()); due {
-			w.logger.Warn("Redis does not confirm that messages are safe, gave up keeping the oldest", "times", count)
-		}
-	}
+	_, after := w.outbox.Kept()
+	return after - before
 }
 
 // refusedPause is the time between attempts to send again what Redis refuses now and may have taken before.

@@ -190,6 +190,16 @@ func TestHubsOnACluster(t *testing.T) {
 	if err := a.Publish(testContext(t), toConnection("nobody"), backplane.Message{InvocationID: "1"}); !errors.Is(err, backplane.ErrConnectionNotFound) {
 		t.Errorf("a result from nobody: %v", err)
 	}
+	// An ASP.NET Core server subscribes where the slot of the channel is.
+	there := a.(*hub).channels.target(toConnection("dotnet"))
+	foreign := cluster.Owner(t, there).Client(t, goredis.Options{}).Subscribe(testContext(t), there)
+	defer func() { _ = foreign.Close() }()
+	if _, err := foreign.Receive(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Publish(testContext(t), toConnection("dotnet"), backplane.Message{InvocationID: "2"}); err != nil {
+		t.Errorf("a result from a server at another node: %v", err)
+	}
 	// The channel prefix, which is empty, says where all is.
 	cluster.Owner(t, "").Kill()
 	cluster.Owner(t, "")

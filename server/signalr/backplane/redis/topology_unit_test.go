@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -58,6 +59,39 @@ func TestSessionsBelongToThePrimaryOfTheirSlot(t *testing.T) {
 	for _, test := range tests {
 		if got := (&session{address: test.address, slot: test.slot}).belongs(shards); got != test.want {
 			t.Errorf("%+v: %t", test, got)
+		}
+	}
+}
+
+// A server that never answers must not take the time that is there for another.
+func TestAServerThatNeverAnswersLeavesTimeForOthers(t *testing.T) {
+	silence, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silence.Close() }()
+	servers := Servers{Addresses: []string{silence.Addr().String(), startMini(t)}}
+	if err := startAt(t, servers, nil).Ready(testContext(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheSentinelThatKnowsOfTheLatestFailOverCounts(t *testing.T) {
+	away, unknown := errors.New("away"), errNoVerdict
+	tests := map[string]struct {
+		said []verdict
+		want verdict
+	}{
+		"all agree":           {[]verdict{{"a:1", 1, nil}, {"a:1", 1, nil}}, verdict{"a:1", 1, nil}},
+		"one knows later":     {[]verdict{{"a:1", 1, nil}, {"b:1", 2, nil}, {"a:1", 1, nil}}, verdict{"b:1", 2, nil}},
+		"one is away":         {[]verdict{{err: away}, {"a:1", 0, nil}}, verdict{"a:1", 0, nil}},
+		"all are away":        {[]verdict{{err: away}, {err: away}}, verdict{epoch: -1, err: away}},
+		"nobody was asked":    {nil, verdict{epoch: -1, err: unknown}},
+		"one has never heard": {[]verdict{{err: goredis.Nil}, {err: away}}, verdict{epoch: -1, err: goredis.Nil}},
+	}
+	for name, test := range tests {
+		if got := latest(test.said); got != test.want {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
 		}
 	}
 }
