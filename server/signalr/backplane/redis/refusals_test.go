@@ -66,4 +66,3 @@ func TestRefusalsAreToldOnce(t *testing.T) {
 		t.Errorf("a new connection was refused by the former one's Redis: %v", err)
 	}
 }
-

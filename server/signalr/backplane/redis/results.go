@@ -35,7 +35,7 @@ func (h *hub) ask(ctx context.Context, target backplane.Target, message backplan
 	switch {
 	case err != nil:
 		return fmt.Errorf("publish a message: %w", err)
-	case receivers == 0 && h.plane.options.Mode == ModePubSub && h.plane.connector.isHeardElsewhere(ctx, h.channels.target(target)):
+	case receivers == 0 && h.isHeardElsewhere(ctx, h.channels.target(target)):
 		return nil
 	case receivers == 0:
 		return fmt.Errorf("connection %q: %w", target.Name, backplane.ErrConnectionNotFound)
@@ -54,6 +54,12 @@ func (h *hub) ask(ctx context.Context, target backplane.Target, message backplan
 	}
 	return fmt.Errorf("connection %q: no server answered within %s: %w",
 		target.Name, h.plane.options.AcknowledgeTimeout, backplane.ErrConnectionNotFound)
+}
+
+// isHeardElsewhere tells whether a server may have the connection whose channel nobody has subscribed where this process
+// publishes.
+func (h *hub) isHeardElsewhere(ctx context.Context, channel string) bool {
+	return h.plane.options.Mode == ModePubSub && !h.plane.isolated() && h.plane.connector.isHeardElsewhere(ctx, channel)
 }
 
 // answerQuestion tells the server that asks for a client's result that the connection is here.
