@@ -107,7 +107,7 @@ const (
 // The pauses between attempts to connect.
 const (
 	firstRetry = 100 * time.Millisecond
-	lastRetry  = 3 * time.Second
+	lastRetry  = time.Second
 )
 
 func (o Options) withDefaults() Options {

@@ -59,7 +59,8 @@ func (h *hub) ask(ctx context.Context, target backplane.Target, message backplan
 // isHeardElsewhere tells whether a server may have the connection whose channel nobody has subscribed where this process
 // publishes.
 func (h *hub) isHeardElsewhere(ctx context.Context, channel string) bool {
-	return h.plane.options.Mode == ModePubSub && !h.plane.isolated() && h.plane.connector.isHeardElsewhere(ctx, channel)
+	heard := h.plane.heardElsewhere
+	return heard != nil && h.plane.options.Mode == ModePubSub && !h.plane.isolated() && heard(ctx, channel)
 }
 
 // answerQuestion tells the server that asks for a client's result that the connection is here.
