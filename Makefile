@@ -8,7 +8,10 @@ GO       ?= go
 NPM      ?= npm
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-IMAGE    ?= chatcluster/chatcluster:$(VERSION)
+HUB_IMAGE      ?= docker.io/chatcluster/hubserver:$(VERSION)
+OPERATOR_IMAGE ?= docker.io/chatcluster/operator:$(VERSION)
+# The hub of the README as an image: the end-to-end tests run it in a ChatCluster, like any user's.
+EXAMPLE_IMAGE  ?= docker.io/chatcluster/example:$(VERSION)
 # Linters of the pinned version are kept out of go.mod: they need more modules than the product.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # So are the generators, and the linter of Kubernetes APIs, which brings its own golangci-lint.
@@ -16,6 +19,7 @@ CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 KUBE_API_LINTER := sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter@v0.0.0-20260716143926-092fe0c72997
 FUZZTIME ?= 5s
 SOAK     ?= 30m
+KIND_CLUSTER ?= kind
 
 PAGE         := server/web/dist/page/index.html
 PAGE_SOURCES := $(shell find server/web/src server/web/public server/web/*.json -type f 2>/dev/null)
@@ -43,9 +47,25 @@ $(PAGE): $(PAGE_SOURCES)
 	cd server/web && $(NPM) run --silent build
 	@touch $(PAGE)
 
-.PHONY: image
-image: ## Build the container image $(IMAGE)
-	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+.PHONY: images
+images: ## Build the container images HUB_IMAGE and OPERATOR_IMAGE from the Dockerfile
+	docker build --build-arg VERSION=$(VERSION) --target hubserver -t $(HUB_IMAGE) $(DOCKER_BUILD_FLAGS) .
+	docker build --build-arg VERSION=$(VERSION) --target operator -t $(OPERATOR_IMAGE) $(DOCKER_BUILD_FLAGS) .
+
+.PHONY: images-from-host
+images-from-host: page ## Build the same images, and EXAMPLE_IMAGE, from binaries that Go builds here: faster
+	VERSION=$(VERSION) hack/image hubserver $(HUB_IMAGE) ./server/cmd/hubserver
+	VERSION=$(VERSION) hack/image operator $(OPERATOR_IMAGE) ./controllers/cmd/operator
+	VERSION=$(VERSION) hack/image hubserver $(EXAMPLE_IMAGE) ./hack/e2e/example
+
+.PHONY: chart
+chart: ## Check the chart and package it into bin
+	@$(MAKE) --no-print-directory bin/helm
+	bin/helm lint --strict --quiet charts/chatcluster
+	bin/helm package --destination bin charts/chatcluster
+
+bin/helm: hack/manifests/go.mod
+	$(GO) -C hack/manifests build -trimpath -ldflags '-s -w' -o ../../bin/helm helm.sh/helm/v4/cmd/helm
 
 ##@ Kubernetes
 
@@ -57,6 +77,18 @@ install: ## Install the CustomResourceDefinition into the cluster that kubectl t
 run: ## Run the operator here, for the cluster that kubectl talks to; RUN_FLAGS are further flags
 	$(GO) run -ldflags '$(LDFLAGS)' ./controllers/cmd/operator --hub-image $(HUB_IMAGE) $(RUN_FLAGS)
 
+.PHONY: deploy
+deploy: ## Install the operator with the images HUB_IMAGE and OPERATOR_IMAGE into the cluster that kubectl talks to
+	kubectl kustomize config/default | \
+	  sed 's|docker.io/chatcluster/operator:[^ ]*|$(OPERATOR_IMAGE)|; s|docker.io/chatcluster/hubserver:[^ ]*|$(HUB_IMAGE)|' | \
+	  kubectl apply --server-side -f -
+	kubectl -n chatcluster-system rollout status deployment/chatcluster-operator --timeout=5m
+
+.PHONY: undeploy
+undeploy: ## Remove the operator; the kind and all ChatClusters stay
+	kubectl delete --ignore-not-found namespace chatcluster-system
+	kubectl delete --ignore-not-found clusterrole,clusterrolebinding -l app.kubernetes.io/name=chatcluster-operator
+
 .PHONY: uninstall
 uninstall: ## Remove the CustomResourceDefinition and with it every ChatCluster of that cluster
 	kubectl delete --ignore-not-found -f config/crd/bases
@@ -66,6 +98,8 @@ uninstall: ## Remove the CustomResourceDefinition and with it every ChatCluster 
 .PHONY: test
 test: page ## Run all tests; what needs something that is absent says so and is skipped
 	$(GO) test -timeout 5m ./...
+	$(GO) -C hack/envtest test ./...
+	$(GO) -C hack/manifests test ./...
 	cd server/web && $(NPM) test
 	cd server/web && $(NPM) run --silent test:browser
 	$(MAKE) --no-print-directory clients
@@ -96,6 +130,10 @@ envtest: ## Print where the kube-apiserver and etcd for tests of the operator ar
 envtest-build: ## Like envtest; build both from their Go modules where they cannot be downloaded (30 minutes)
 	@$(GO) -C hack/envtest run . --build
 
+.PHONY: e2e
+e2e: ## Run the end-to-end suite on the kind cluster KIND_CLUSTER that KUBECONFIG names (E2E=ci or full)
+	hack/e2e/on-kind $(KIND_CLUSTER) -v
+
 .PHONY: bench
 bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
 	$(GO) run ./hack/bench compare
@@ -119,9 +157,10 @@ generate: ## Generate the deep copies of the API's types
 	$(GO) run $(CONTROLLER_GEN) object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CustomResourceDefinition in config/crd/bases and the role in config/rbac
+manifests: ## Generate the definition of the kind, the operator's role, and what the chart and install.yaml have of them
 	$(GO) run $(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run $(CONTROLLER_GEN) rbac:roleName=chatcluster-operator paths=./controllers/... output:rbac:dir=config/rbac
+	$(GO) -C hack/manifests run .
 
 .PHONY: verify
 verify: ## Fail if generated text or go.mod is out of date
@@ -134,4 +173,4 @@ clean: ## Remove what was built
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
