@@ -94,6 +94,12 @@ func build() string {
 }
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == applyCRDCommand {
+		if err := applyCRD(ctx, args[1:]); err != nil {
+			return fail(stderr, exitFailed, err)
+		}
+		return exitDone
+	}
 	s, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):

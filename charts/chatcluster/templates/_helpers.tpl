@@ -1,0 +1,65 @@
+{{/* The name of all objects. */}}
+{{- define "chatcluster.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains "chatcluster" .Release.Name -}}
+{{- printf "%s-operator" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-chatcluster-operator" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "chatcluster.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "chatcluster.fullname" .) -}}
+{{- end -}}
+
+{{- define "chatcluster.selectorLabels" -}}
+app.kubernetes.io/name: chatcluster-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "chatcluster.labels" -}}
+{{ include "chatcluster.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: chatcluster
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The reference of an image. Call with a dict of root and image. */}}
+{{- define "chatcluster.image" -}}
+{{- $registry := .root.Values.imageRegistry | default .image.registry -}}
+{{- with $registry }}{{ . }}/{{ end }}{{ .image.repository -}}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end -}}
+{{- end -}}
+
+{{/* What all containers of the chart are allowed: nothing. */}}
+{{- define "chatcluster.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "chatcluster.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* The name of the first ChatCluster. */}}
+{{- define "chatcluster.firstName" -}}
+{{- .Values.chatCluster.name | default .Release.Name -}}
+{{- end -}}
+
+{{/* Where clients of the first ChatCluster connect, from inside the Kubernetes cluster. */}}
+{{- define "chatcluster.firstHub" -}}
+{{- $spec := .Values.chatCluster.spec | default dict -}}
+{{- $hub := $spec.hub | default dict -}}
+{{- if $spec.tls }}https{{ else }}http{{ end }}://{{ include "chatcluster.firstName" . }}.{{ .Release.Namespace }}{{ $hub.path | default "/chatHub" }}
+{{- end -}}

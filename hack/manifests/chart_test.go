@@ -1,0 +1,173 @@
+package main
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// settings are values that people give the chart, each a golden file in testdata.
+func settings() map[string]string {
+	return map[string]string{
+		"default": "",
+		"first":   "chatCluster: {create: true, name: demo, labels: {team: chat}, spec: {replicas: 3, hub: {page: true, path: /chat}}}",
+		"namespaces": `
+rbac: {namespaces: [one, two], aggregate: false}
+crd: {upgrade: false}`,
+		"everything": `
+fullnameOverride: chat
+imageRegistry: registry.example.com/mirror
+imagePullSecrets: [registry]
+commonLabels: {cost-center: "42"}
+operator:
+  image: {digest: "sha256:` + strings.Repeat("0123456789abcdef", 4) + `"}
+  replicas: 2
+  extraArguments: [--some=thing]
+  extraEnvironment: [{name: GOMEMLIMIT, value: 400MiB}]
+  podLabels: {sidecar: "no"}
+  podAnnotations: {note: yes indeed}
+  nodeSelector: {kubernetes.io/os: linux}
+  tolerations: [{key: infra, operator: Exists}]
+  priorityClassName: system-cluster-critical
+serviceAccount: {annotations: {team: chat}}
+metrics:
+  serviceMonitor: {enabled: true, labels: {release: prometheus}}
+  prometheusRule: {enabled: true, labels: {release: prometheus}}
+networkPolicy:
+  enabled: true
+  metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+chatCluster: {create: true}`,
+	}
+}
+
+func TestTheChartMakesTheObjectsOfTheGoldenFiles(t *testing.T) {
+	for name, values := range settings() {
+		t.Run(name, func(t *testing.T) {
+			objects := slices.DeleteFunc(rendered(t, values), func(o object) bool {
+				return o["kind"] == "ConfigMap" && strings.HasSuffix(id(o), "-crd") // the kind itself, which is compared elsewhere
+			})
+			compareGolden(t, name+".golden.yaml", write(t, objects))
+		})
+	}
+}
+
+func TestTheNotesReadWell(t *testing.T) {
+	for name, values := range settings() {
+		t.Run(name, func(t *testing.T) {
+			files, err := template(values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareGolden(t, name+".golden.notes", files["chatcluster/templates/NOTES.txt"])
+		})
+	}
+}
+
+func compareGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if difference := cmp.Diff(string(want), got); difference != "" {
+		t.Errorf("%s is another (-want +got); if that is right: go test ./... -update\n%s", path, difference)
+	}
+}
+
+func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
+	for values, want := range map[string]string{
+		"operator: {replica: 2}":                                               "additional properties 'replica' not allowed",
+		"operator: {replicas: 0}":                                              "at '/operator/replicas': minimum: got 0, want 1",
+		"hubImage: {digest: 1f3a}":                                             "at '/hubImage/digest'",
+		"imagePullSecrets: [{name: x}]":                                        "at '/imagePullSecrets/0': got object, want string",
+		"operator: {logging: {level: loud}}":                                   "value must be one of 'debug', 'info', 'warn', 'error'",
+		"commonLabels: {a: 1}":                                                 "at '/commonLabels/a': got number, want string",
+		"metrics: {enabled: false, serviceMonitor: {enabled: true}}":           "metrics.serviceMonitor.enabled needs metrics.enabled",
+		"{chatCluster: {create: true}, rbac: {namespaces: [other]}}":           "which the operator would not look after",
+		"{chatCluster: {create: true, name: " + strings.Repeat("a", 41) + "}}": "/chatCluster/name",
+		"serviceAccount: {create: false}":                                      "say in serviceAccount.name",
+	} {
+		_, err := template(values)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the values %s give %v, want a refusal that says %q", values, err, want)
+		}
+	}
+}
+
+// What config/ gives and what the chart gives by default are the same, but for labels that say who made it.
+func TestTheChartGivesWhatConfigGives(t *testing.T) {
+	for name, test := range map[string]struct {
+		folders []string
+		values  string
+	}{
+		"default":    {[]string{"default"}, ""},
+		"monitoring": {[]string{"default", "prometheus", "network-policy"}, "{metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}, networkPolicy: {enabled: true}}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fromConfig := map[string]object{}
+			for _, folder := range test.folders {
+				maps.Copy(fromConfig, byID(built(t, folder)))
+			}
+			fromChart := byID(slices.DeleteFunc(rendered(t, test.values), func(o object) bool { return annotation(o, "helm.sh/hook") != "" }))
+			kind, err := os.ReadFile(filepath.Join(chart, "crds", "chatclusters.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(fromChart, byID(parse(t, "crds", kind)))
+			delete(fromConfig, "Namespace <nil>/chatcluster-system") // helm makes it with --create-namespace
+			if difference := cmp.Diff(fromConfig, fromChart); difference != "" {
+				t.Errorf("config/ and the chart differ (-config +chart):\n%s", difference)
+			}
+		})
+	}
+}
+
+// byID finds objects by what they are called, without what may differ.
+func byID(objects []object) map[string]object {
+	found := map[string]object{}
+	for _, one := range objects {
+		forget(one)
+		found[id(one)] = one
+	}
+	return found
+}
+
+// forget takes away the labels that say who made an object.
+func forget(value any) {
+	fields, _ := value.(object)
+	if labels, ok := fields["labels"].(object); ok {
+		for _, label := range []string{"app.kubernetes.io/version", "app.kubernetes.io/managed-by", "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/part-of", "helm.sh/chart"} {
+			delete(labels, label)
+		}
+		if len(labels) == 0 {
+			delete(fields, "labels")
+		}
+	}
+	for _, field := range fields {
+		forget(field)
+	}
+}
+
+func TestWhatIsDerivedIsUpToDate(t *testing.T) {
+	if err := run(root, true); err != nil {
+		t.Error(err)
+	}
+}
