@@ -1,0 +1,287 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
+)
+
+// chat is a ChatCluster of a test.
+type chat struct {
+	*suite
+	namespace, name string
+}
+
+// newChat makes a namespace for a ChatCluster of that name. Both are gone when the test ends.
+func (s *suite) newChat(t *testing.T, name string) *chat {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "e2e-",
+		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}
+	if err := s.client.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	c := &chat{suite: s, namespace: namespace.Name, name: name}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if t.Failed() {
+			s.collect(ctx, t, namespace.Name, operatorNamespace)
+		}
+		if err := s.client.Delete(ctx, namespace); err != nil {
+			t.Errorf("deleting the namespace: %v", err)
+		}
+	})
+	return c
+}
+
+// apply makes the ChatCluster and returns how long it took until it was Ready.
+func (c *chat) apply(t *testing.T, spec v1alpha1.ChatClusterSpec) time.Duration {
+	t.Helper()
+	spec.Service.Type = "NodePort"
+	begin := time.Now()
+	object := &v1alpha1.ChatCluster{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.name}, Spec: spec}
+	if err := c.client.Create(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.awaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(begin)
+}
+
+func (c *chat) get(ctx context.Context) (*v1alpha1.ChatCluster, error) {
+	object := &v1alpha1.ChatCluster{}
+	return object, c.client.Get(ctx, ctrl.ObjectKey{Namespace: c.namespace, Name: c.name}, object)
+}
+
+// change changes the ChatCluster and waits until all runs as it now says.
+func (c *chat) change(ctx context.Context, change func(*v1alpha1.ChatCluster)) error {
+	if err := c.changeOnly(ctx, change); err != nil {
+		return err
+	}
+	return c.awaitReady(ctx)
+}
+
+func (c *chat) changeOnly(ctx context.Context, change func(*v1alpha1.ChatCluster)) error {
+	object, err := c.get(ctx)
+	if err != nil {
+		return err
+	}
+	before := object.DeepCopy()
+	change(object)
+	return c.client.Patch(ctx, object, ctrl.MergeFrom(before))
+}
+
+// scale does what kubectl scale does.
+func (c *chat) scale(ctx context.Context, replicas int32) error {
+	object, err := c.get(ctx)
+	if err != nil {
+		return err
+	}
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	if err := c.client.SubResource("scale").Patch(ctx, object, ctrl.RawPatch("application/merge-patch+json", patch)); err != nil {
+		return err
+	}
+	if err := c.awaitReady(ctx); err != nil {
+		return err
+	}
+	return awaitError(ctx, fmt.Sprintf("scaling to %d", replicas), patience, func(ctx context.Context) (string, error) {
+		pods, err := c.hubPods(ctx)
+		if err != nil || len(pods) == int(replicas) {
+			return "", err
+		}
+		return fmt.Sprintf("there are %d hub servers", len(pods)), nil
+	})
+}
+
+// awaitReady waits until the ChatCluster says that all runs as its present spec says.
+func (c *chat) awaitReady(ctx context.Context) error {
+	return awaitError(ctx, c.name+" becoming Ready", patience, func(ctx context.Context) (string, error) {
+		object, err := c.get(ctx)
+		if err != nil {
+			return "", err
+		}
+		ready := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
+		switch {
+		case ready == nil:
+			return "it has no condition Ready", nil
+		case ready.ObservedGeneration != object.Generation:
+			return "the operator has not seen the last change", nil
+		case ready.Status != metav1.ConditionTrue:
+			return ready.Reason + ": " + ready.Message, nil
+		}
+		return "", nil
+	})
+}
+
+// hubPods are the pods that serve, the oldest first; not those that end.
+func (c *chat) hubPods(ctx context.Context) ([]corev1.Pod, error) {
+	return c.pods(ctx, v1alpha1.HubComponent)
+}
+
+func (c *chat) pods(ctx context.Context, component string) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	err := c.client.List(ctx, &list, ctrl.InNamespace(c.namespace),
+		ctrl.MatchingLabels{v1alpha1.LabelInstance: c.name, v1alpha1.LabelComponent: component})
+	pods := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+	slices.SortFunc(pods, func(a, b corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return pods, err
+}
+
+// kill ends a pod at once, as the loss of its node would.
+func (c *chat) kill(ctx context.Context, component string) error {
+	pods, err := c.pods(ctx, component)
+	if err != nil {
+		return err
+	}
+	if len(pods) == 0 {
+		return errors.New("there is no pod of " + component)
+	}
+	return c.killPod(ctx, &pods[0])
+}
+
+// killPod returns when another pod has taken the place of the killed one, as far as the ChatCluster knows.
+func (c *chat) killPod(ctx context.Context, pod *corev1.Pod) error {
+	if err := c.client.Delete(ctx, pod, ctrl.GracePeriodSeconds(0)); err != nil {
+		return err
+	}
+	err := awaitError(ctx, "the end of "+pod.Name, patience, func(ctx context.Context) (string, error) {
+		now := &corev1.Pod{}
+		err := c.client.Get(ctx, ctrl.ObjectKeyFromObject(pod), now)
+		switch {
+		case apierrors.IsNotFound(err) || err == nil && now.UID != pod.UID:
+			return "", nil
+		case err != nil:
+			return "", err
+		}
+		return "it is still there", nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.awaitWorkloads(ctx)
+}
+
+// awaitWorkloads waits until all pods that should be there are ready: Kubernetes's own word, which comes before the
+// ChatCluster's.
+func (c *chat) awaitWorkloads(ctx context.Context) error {
+	err := awaitError(ctx, "all pods becoming ready", patience, func(ctx context.Context) (string, error) {
+		var deployments appsv1.DeploymentList
+		var sets appsv1.StatefulSetList
+		if err := errors.Join(c.client.List(ctx, &deployments, ctrl.InNamespace(c.namespace)), c.client.List(ctx, &sets, ctrl.InNamespace(c.namespace))); err != nil {
+			return "", err
+		}
+		for _, d := range deployments.Items {
+			if d.Status.ObservedGeneration != d.Generation || d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.Replicas != *d.Spec.Replicas {
+				return d.Name + " is not complete", nil
+			}
+		}
+		for _, s := range sets.Items {
+			if s.Status.ObservedGeneration != s.Generation || s.Status.ReadyReplicas != *s.Spec.Replicas {
+				return s.Name + " is not complete", nil
+			}
+		}
+		return "", nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.awaitReady(ctx)
+}
+
+// restartOperator kills the operator's pods and waits until another one works.
+func (s *suite) restartOperator(ctx context.Context) error {
+	var list corev1.PodList
+	labels := ctrl.MatchingLabels{v1alpha1.LabelName: "chatcluster-operator"}
+	if err := s.client.List(ctx, &list, ctrl.InNamespace(operatorNamespace), labels); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if err := ctrl.IgnoreNotFound(s.client.Delete(ctx, &list.Items[i], ctrl.GracePeriodSeconds(0))); err != nil {
+			return err
+		}
+	}
+	return s.awaitOperator(ctx)
+}
+
+func (s *suite) awaitOperator(ctx context.Context) error {
+	return awaitError(ctx, "the operator becoming available", patience, func(ctx context.Context) (string, error) {
+		var list appsv1.DeploymentList
+		labels := ctrl.MatchingLabels{v1alpha1.LabelName: "chatcluster-operator"}
+		if err := s.client.List(ctx, &list, ctrl.InNamespace(operatorNamespace), labels); err != nil {
+			return "", err
+		}
+		if len(list.Items) != 1 || list.Items[0].Status.AvailableReplicas == 0 {
+			return "no operator is available", nil
+		}
+		return "", nil
+	})
+}
+
+// url is where clients outside of the cluster reach the hub.
+func (c *chat) url(t *testing.T, path string) string {
+	t.Helper()
+	var service corev1.Service
+	if err := c.client.Get(t.Context(), ctrl.ObjectKey{Namespace: c.namespace, Name: c.name}, &service); err != nil {
+		t.Fatal(err)
+	}
+	port := service.Spec.Ports[0].NodePort
+	if port == 0 {
+		t.Fatalf("the Service %s has no node port", service.Name)
+	}
+	return "http://" + c.nodeAddress(t) + ":" + strconv.Itoa(int(port)) + path
+}
+
+func (s *suite) nodeAddress(t *testing.T) string {
+	t.Helper()
+	if address := or("E2E_NODE_ADDRESS", ""); address != "" {
+		return address
+	}
+	var nodes corev1.NodeList
+	if err := s.client.List(t.Context(), &nodes); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range nodes.Items {
+		for _, address := range node.Status.Addresses {
+			if address.Type == corev1.NodeInternalIP {
+				return address.Address
+			}
+		}
+	}
+	t.Fatal("no node has an address: set E2E_NODE_ADDRESS")
+	return ""
+}
+
+// gather brings a crowd to the hub at url. It leaves when the test ends.
+func (s *suite) gather(t *testing.T, url string, goClients, javaScriptClients int) *crowd.Crowd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	people, err := crowd.Start(ctx, crowd.Options{
+		URL: url, Go: goClients, JavaScript: javaScriptClients, JavaScriptFolder: "../clients/javascript", Log: t.Logf,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(people.Stop)
+	return people
+}

@@ -1,0 +1,17 @@
+// Package e2e is the end-to-end suite: it installs the chart in the Kubernetes cluster that KUBECONFIG names, makes
+// ChatClusters, lets clients outside of that cluster chat through them and disturbs what runs there. What the clients
+// counted is printed as a table.
+//
+//	E2E=ci KUBECONFIG=... go test ./hack/e2e -v -timeout 30m
+//
+// E2E is "ci" for the main disturbances or "full" for all of them with more clients; without it the suite is skipped.
+// The images must be there, or where the cluster's nodes can pull them (make e2e builds and loads them with kind):
+//
+//	E2E_OPERATOR_IMAGE, E2E_HUB_IMAGE  the images of this checkout
+//	E2E_HUB_IMAGE_NEXT                 the same hub image under another name, to be changed to
+//	E2E_EXAMPLE_IMAGE                  the example of the README (hack/e2e/example), a hub server of a user's own
+//	E2E_REDIS_IMAGE                    default docker.io/redis:7.0
+//	E2E_NODE_ADDRESS                   where node ports are reached; default: the address of a node
+//	E2E_ARTIFACTS                      folder for logs, events and objects of a failed run; default bin/e2e
+//	HELM                               default: helm on PATH, or bin/helm
+package e2e
