@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"github.com/chatcluster/chatcluster/server/host/config"
 )
 
 // pair is two servers on one Redis.
@@ -153,4 +156,35 @@ func TestStatefulClientResumesAtAnyServer(t *testing.T) {
 		c.expect(`{"type":9,"sequenceId":1}`)
 		c.expect(`{"type":3,"invocationId":"1","result":"a"}`)
 	}
+}
+
+func TestAConnectionIsOfItsUserAtEveryServer(t *testing.T) {
+	redis := startRedis(t)
+	guarded := func(c *config.Config) { c.RedisConnection, c.JWTKey = redis.Addr(), tokenKey }
+	first, second := start(t, guarded), start(t, guarded)
+	eventually(t, "both ready", func() bool { return first.ready() && second.ready() })
+	ann, bob := "&access_token="+tokenFor(t, tokenKey, "ann", time.Hour), "&access_token="+tokenFor(t, tokenKey, "bob", time.Hour)
+	status, body := fetch(t, http.MethodPost, first.address()+"/chatHub/negotiate?negotiateVersion=1"+ann, nil)
+	var answer struct{ ConnectionToken string }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(status, body, err)
+	}
+	token := answer.ConnectionToken
+	status, body = first.poll(token + ann)
+	expectAnswer(t, status, body, http.StatusOK, "")
+	forged := strings.ToUpper(token)
+	for _, r := range []*running{first, second} {
+		for what, id := range map[string]string{
+			"another user's": token + bob, "forged": forged + ann, "cut": token[:len(token)-4] + ann, "unknown": "unknown" + ann,
+		} {
+			if status, body := r.post(id, "x"); status != http.StatusNotFound || body != "No Connection with that ID" {
+				t.Errorf("%s token: %d %q", what, status, body)
+			}
+		}
+		if status, _ := r.post(token, "x"); status != http.StatusUnauthorized {
+			t.Errorf("nobody: %d", status)
+		}
+	}
+	status, body = second.post(token+ann, `{"protocol":"json","version":1}`)
+	expectAnswer(t, status, body, http.StatusOK, "")
 }
