@@ -99,26 +99,33 @@ func desired(s *scope) int32 {
 
 func progressing(s *scope, redis verdict) verdict {
 	hub := s.facts.hub
+	if hub == nil || s.wanted.Managed() && s.facts.redis == nil {
+		return creating(s)
+	}
+	wanted := ptr.Deref(hub.Spec.Replicas, 1)
 	switch {
-	case hub == nil || s.wanted.Managed() && s.facts.redis == nil:
-		if len(s.problems) > 0 && !s.wrote() {
-			return verdict{false, s.problems[0].shownReason(), s.problems[0].shownMessage()}
-		}
-		return verdict{true, v1alpha1.ReasonCreating, "Redis and hub servers are made"}
 	case stuck(hub):
 		return verdict{false, v1alpha1.ReasonStuck, because("new hub servers do not become ready; those of the older spec go on", s.facts.hubs)}
 	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s.facts.redis):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
-	case hub.Status.UpdatedReplicas < ptr.Deref(hub.Spec.Replicas, 1) || hub.Status.Replicas > hub.Status.UpdatedReplicas:
+	case hub.Status.UpdatedReplicas < wanted || hub.Status.Replicas > hub.Status.UpdatedReplicas:
 		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
-			hub.Status.UpdatedReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
-	case hub.Status.AvailableReplicas < ptr.Deref(hub.Spec.Replicas, 1) && (redis.is || rollingOut(hub)):
+			hub.Status.UpdatedReplicas, count(wanted, "hub server"))}
+	case hub.Status.AvailableReplicas < wanted && (redis.is || rollingOut(hub)):
 		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("%d of %s have served long enough",
-			hub.Status.AvailableReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
+			hub.Status.AvailableReplicas, count(wanted, "hub server"))}
 	case s.rotating:
 		return verdict{true, v1alpha1.ReasonRotating, "a secret is being exchanged; nothing is restarted"}
 	}
 	return verdict{false, v1alpha1.ReasonSettled, "nothing is on its way"}
+}
+
+// creating is for a cluster of which not all has been made.
+func creating(s *scope) verdict {
+	if len(s.problems) > 0 && !s.wrote() {
+		return verdict{false, s.problems[0].shownReason(), s.problems[0].shownMessage()}
+	}
+	return verdict{true, v1alpha1.ReasonCreating, "Redis and hub servers are made"}
 }
 
 // stuck tells whether Kubernetes gave up on a roll-out.
