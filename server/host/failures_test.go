@@ -385,6 +385,7 @@ func (s *site) expectCalls(o outcome) {
 }
 
 func TestEveryFailureOfRedis(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []redis.Mode{redis.ModePubSub, redis.ModeStreams} {
 		for _, row := range failures() {
 			t.Run(string(mode)+"/"+row.what, func(t *testing.T) {

@@ -58,7 +58,7 @@ func sentinelServers(s *redistest.Sentinels) Servers {
 	return Servers{Addresses: strings.Split(s.Endpoints(), ","), ServiceName: redistest.ServiceName}
 }
 
-func TestHubsFollowTheSentinels(t *testing.T) {
+func TestHubsFollowTheSentinels(t *testing.T) { //nolint:tparallel // each step begins where the one before has ended
 	t.Parallel()
 	sentinels := redistest.StartSentinels(t)
 	first, second := newRecorder(), newRecorder()
