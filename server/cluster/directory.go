@@ -32,12 +32,6 @@ func claimed(by Peer) Entry { return Entry{Owner: by, Epoch: 1} }
 // ended is the tombstone of a connection.
 func ended() Entry { return Entry{Ended: true} }
 
-// moved is the entry after another server has taken the connection over.
-func (e Entry) moved(to Peer) Entry { return Entry{Owner: to, Epoch: e.Epoch + 1} }
-
-// kept is the entry after its owner has called off a move: the server that it was to move to can not commit any more.
-func (e Entry) kept() Entry { return Entry{Owner: e.Owner, Epoch: e.Epoch + 1} }
-
 // Change replaces one entry by another, if it is the one that is expected.
 type Change struct {
 	ConnectionID string

@@ -51,7 +51,11 @@ func (m *Member) Locate(ctx context.Context, connectionID string, claim bool) (o
 
 // lookUp asks the directory, and claims the connection there if that is wanted.
 func (m *Member) lookUp(ctx context.Context, connectionID string, claim bool) (Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
+	limit := directoryTimeout
+	if claim {
+		limit = claimTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if !claim {
 		return m.options.Directory.Find(ctx, connectionID)

@@ -88,12 +88,14 @@ type Member struct {
 // The limits of what a member holds and does at a time.
 const (
 	directoryTimeout = 200 * time.Millisecond
-	peersTimeout     = time.Second
-	batchTimeout     = 5 * time.Second
-	leaveTimeout     = 2 * time.Second
-	batchSize        = 500
-	maximumHints     = 16384
-	maximumFinished  = 100_000
+	// claimTimeout is longer: when thousands connect at once, waiting for Redis is better than asking all peers for each.
+	claimTimeout    = time.Second
+	peersTimeout    = time.Second
+	batchTimeout    = 5 * time.Second
+	leaveTimeout    = 2 * time.Second
+	batchSize       = 500
+	maximumHints    = 16384
+	maximumFinished = 100_000
 )
 
 // NewInstance returns an id for a process. It begins with the name of its machine, so that a person who looks at the
