@@ -149,7 +149,7 @@ func (s *suite) testRefusals(t *testing.T) {
 		"corsOrigins": func(o *v1alpha1.ChatCluster) { o.Spec.Hub.CORSOrigins = []string{"*"} },
 	} {
 		object := &v1alpha1.ChatCluster{}
-		object.Namespace, object.Name = c.namespace, "wrong"
+		object.Namespace, object.Name, object.Spec.Replicas = c.namespace, "wrong", new(int32(1))
 		change(object)
 		if err := c.client.Create(t.Context(), object); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("creating gives %v, want a refusal that says %q", err, want)

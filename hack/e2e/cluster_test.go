@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -103,11 +106,11 @@ func (c *chat) scale(ctx context.Context, replicas int32) error {
 		return err
 	}
 	return awaitError(ctx, fmt.Sprintf("scaling to %d", replicas), patience, func(ctx context.Context) (string, error) {
-		pods, err := c.hubPods(ctx)
+		pods, err := c.allPods(ctx, v1alpha1.HubComponent)
 		if err != nil || len(pods) == int(replicas) {
 			return "", err
 		}
-		return fmt.Sprintf("there are %d hub servers", len(pods)), nil
+		return fmt.Sprintf("there are %d hub servers, those that end included", len(pods)), nil
 	})
 }
 
@@ -131,16 +134,21 @@ func (c *chat) awaitReady(ctx context.Context) error {
 	})
 }
 
-// hubPods are the pods that serve, the oldest first; not those that end.
+// hubPods are the pods of hub servers that do not end, the oldest first.
 func (c *chat) hubPods(ctx context.Context) ([]corev1.Pod, error) {
 	return c.pods(ctx, v1alpha1.HubComponent)
 }
 
-func (c *chat) pods(ctx context.Context, component string) ([]corev1.Pod, error) {
+func (c *chat) allPods(ctx context.Context, component string) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	err := c.client.List(ctx, &list, ctrl.InNamespace(c.namespace),
 		ctrl.MatchingLabels{v1alpha1.LabelInstance: c.name, v1alpha1.LabelComponent: component})
-	pods := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+	return list.Items, err
+}
+
+func (c *chat) pods(ctx context.Context, component string) ([]corev1.Pod, error) {
+	pods, err := c.allPods(ctx, component)
+	pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
@@ -156,11 +164,11 @@ func (c *chat) kill(ctx context.Context, component string) error {
 	if len(pods) == 0 {
 		return errors.New("there is no pod of " + component)
 	}
-	return c.killPod(ctx, &pods[0])
+	return c.killPod(ctx, &pods[0], len(pods))
 }
 
-// killPod returns when another pod has taken the place of the killed one, as far as the ChatCluster knows.
-func (c *chat) killPod(ctx context.Context, pod *corev1.Pod) error {
+// killPod returns when there are as many ready pods again as before.
+func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, before int) error {
 	if err := c.client.Delete(ctx, pod, ctrl.GracePeriodSeconds(0)); err != nil {
 		return err
 	}
@@ -178,7 +186,23 @@ func (c *chat) killPod(ctx context.Context, pod *corev1.Pod) error {
 	if err != nil {
 		return err
 	}
+	err = awaitError(ctx, "another pod in the place of "+pod.Name, patience, func(ctx context.Context) (string, error) {
+		pods, err := c.pods(ctx, pod.Labels[v1alpha1.LabelComponent])
+		if err != nil || len(pods) >= before && !slices.ContainsFunc(pods, notReady) {
+			return "", err
+		}
+		return fmt.Sprintf("there are %d pods, some not ready", len(pods)), nil
+	})
+	if err != nil {
+		return err
+	}
 	return c.awaitWorkloads(ctx)
+}
+
+func notReady(pod corev1.Pod) bool {
+	return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // awaitWorkloads waits until all pods that should be there are ready: Kubernetes's own word, which comes before the
@@ -191,7 +215,7 @@ func (c *chat) awaitWorkloads(ctx context.Context) error {
 			return "", err
 		}
 		for _, d := range deployments.Items {
-			if d.Status.ObservedGeneration != d.Generation || d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.Replicas != *d.Spec.Replicas {
+			if d.Status.ObservedGeneration != d.Generation || d.Status.TerminatingReplicas != nil && *d.Status.TerminatingReplicas > 0 || d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.Replicas != *d.Spec.Replicas {
 				return d.Name + " is not complete", nil
 			}
 		}
@@ -237,38 +261,62 @@ func (s *suite) awaitOperator(ctx context.Context) error {
 	})
 }
 
-// url is where clients outside of the cluster reach the hub.
+// url is where clients outside of the cluster reach the hub: the node port of a node that answers there.
 func (c *chat) url(t *testing.T, path string) string {
 	t.Helper()
 	var service corev1.Service
 	if err := c.client.Get(t.Context(), ctrl.ObjectKey{Namespace: c.namespace, Name: c.name}, &service); err != nil {
 		t.Fatal(err)
 	}
-	port := service.Spec.Ports[0].NodePort
-	if port == 0 {
-		t.Fatalf("the Service %s has no node port", service.Name)
-	}
-	return "http://" + c.nodeAddress(t) + ":" + strconv.Itoa(int(port)) + path
+	port := strconv.Itoa(int(service.Spec.Ports[0].NodePort))
+	found := ""
+	await(t, "a node port answering", patience, func(ctx context.Context) (string, error) {
+		addresses, err := c.nodeAddresses(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, address := range addresses {
+			if found = "http://" + net.JoinHostPort(address, port); answers(ctx, found+"/readyz") {
+				return "", nil
+			}
+		}
+		return fmt.Sprintf("none of %q answers on port %s; set E2E_NODE_ADDRESS", addresses, port), nil
+	})
+	return found + path
 }
 
-func (s *suite) nodeAddress(t *testing.T) string {
-	t.Helper()
-	if address := or("E2E_NODE_ADDRESS", ""); address != "" {
-		return address
+func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func (s *suite) nodeAddresses(ctx context.Context) ([]string, error) {
+	if address := os.Getenv("E2E_NODE_ADDRESS"); address != "" {
+		return []string{address}, nil
 	}
 	var nodes corev1.NodeList
-	if err := s.client.List(t.Context(), &nodes); err != nil {
-		t.Fatal(err)
+	if err := s.client.List(ctx, &nodes); err != nil {
+		return nil, err
 	}
+	var addresses []string
 	for _, node := range nodes.Items {
 		for _, address := range node.Status.Addresses {
 			if address.Type == corev1.NodeInternalIP {
-				return address.Address
+				addresses = append(addresses, address.Address)
 			}
 		}
 	}
-	t.Fatal("no node has an address: set E2E_NODE_ADDRESS")
-	return ""
+	return addresses, nil
 }
 
 // gather brings a crowd to the hub at url. It leaves when the test ends.

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
@@ -23,13 +25,6 @@ type disturbance struct {
 
 // disturbances are what happens in the life of a ChatCluster.
 func (c *chat) disturbances() []disturbance {
-	annotate := func(annotation string) func(ctx context.Context) error {
-		return func(ctx context.Context) error {
-			return c.answered(ctx, func(o *v1alpha1.ChatCluster) {
-				metav1.SetMetaDataAnnotation(&o.ObjectMeta, annotation, time.Now().Format(time.RFC3339Nano))
-			})
-		}
-	}
 	return []disturbance{
 		{name: "none", unnoticed: true, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
 		{name: "scaled from 3 to 5", unnoticed: true, do: func(ctx context.Context) error { return c.scale(ctx, 5) }},
@@ -43,8 +38,8 @@ func (c *chat) disturbances() []disturbance {
 		}},
 		{name: "hub server killed", do: func(ctx context.Context) error { return c.kill(ctx, v1alpha1.HubComponent) }},
 		{name: "Redis killed", do: func(ctx context.Context) error { return c.kill(ctx, v1alpha1.RedisComponent) }},
-		{name: "Redis password rotated", do: annotate(v1alpha1.AnnotationRotateRedisPassword)},
-		{name: "cluster key rotated", do: annotate(v1alpha1.AnnotationRotateClusterKey)},
+		{name: "Redis password rotated", do: c.rotate(v1alpha1.AnnotationRotateRedisPassword, c.name+"-redis-auth")},
+		{name: "cluster key rotated", do: c.rotate(v1alpha1.AnnotationRotateClusterKey, c.name+"-cluster-key")},
 		{name: "operator killed in a roll-out", do: func(ctx context.Context) error {
 			err := c.changeOnly(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 12 })
 			if err == nil {
@@ -52,6 +47,29 @@ func (c *chat) disturbances() []disturbance {
 			}
 			return errors.Join(err, c.restartOperator(ctx), c.awaitWorkloads(ctx))
 		}},
+	}
+}
+
+// rotate asks for a new secret with an annotation, and waits until the Secret says that this was answered.
+func (c *chat) rotate(annotation, secret string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		request := time.Now().Format(time.RFC3339Nano)
+		err := c.changeOnly(ctx, func(o *v1alpha1.ChatCluster) { metav1.SetMetaDataAnnotation(&o.ObjectMeta, annotation, request) })
+		if err != nil {
+			return err
+		}
+		err = awaitError(ctx, "the rotation of "+secret, patience, func(ctx context.Context) (string, error) {
+			var object corev1.Secret
+			err := c.client.Get(ctx, ctrl.ObjectKey{Namespace: c.namespace, Name: secret}, &object)
+			if err != nil || object.Annotations[v1alpha1.AnnotationAnswered] == request {
+				return "", err
+			}
+			return "the Secret does not say that it was answered", nil
+		})
+		if err != nil {
+			return err
+		}
+		return c.awaitWorkloads(ctx)
 	}
 }
 
