@@ -1,0 +1,99 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const (
+	changelog = `# Changelog
+
+Words before.
+
+## Unreleased
+- What comes.
+
+## 1.2.3 (2026-11-24)
+- What is new.
+- What is mended.
+
+## 1.2.3-rc.1
+- What was tried.
+
+## 1.2.0
+`
+	chart    = "apiVersion: v2\nname: chatcluster\nversion: 1.2.3\nappVersion: 1.2.3\n"
+	manifest = `image: docker.io/chatcluster/operator:1.2.3
+args:
+  - --hub-image=docker.io/chatcluster/hubserver:1.2.3
+  - --redis-image=docker.io/redis:7.0
+`
+)
+
+func TestNotesAreTheSectionOfTheVersion(t *testing.T) {
+	for version, want := range map[string]string{
+		"1.2.3":      "- What is new.\n- What is mended.\n",
+		"1.2.3-rc.1": "- What was tried.\n",
+	} {
+		if got, err := notesOf(changelog, version); err != nil || got != want {
+			t.Errorf("notes of %s: %q, %v, want %q", version, got, err, want)
+		}
+	}
+	for _, version := range []string{"1.2", "1.2.0", "2.0.0"} {
+		if got, err := notesOf(changelog, version); err == nil || !strings.Contains(err.Error(), version) {
+			t.Errorf("notes of %s, about which there is nothing: %q, %v", version, got, err)
+		}
+	}
+}
+
+func TestOnlyTagsOfVersionsAreReleased(t *testing.T) {
+	for _, tag := range []string{"v1.2.3", "v10.0.0-rc.1"} {
+		if got, err := versionOf(tag); err != nil || got != tag[1:] {
+			t.Errorf("version of %s: %q, %v", tag, got, err)
+		}
+	}
+	for _, tag := range []string{"", "1.2.3", "v1.2", "v1.2.3+build", "v1.2.3 ", "vnext", "v1.2.3-"} {
+		if got, err := versionOf(tag); err == nil {
+			t.Errorf("%q was taken for the tag of version %q", tag, got)
+		}
+	}
+}
+
+func TestAReleaseIsOfOneVersionThroughout(t *testing.T) {
+	cases := map[string]struct {
+		path, content string
+		want          []string
+	}{
+		"all agree":            {"CHANGELOG.md", changelog, nil},
+		"another changelog":    {"CHANGELOG.md", "## 1.2.4\n- x\n", []string{`"## 1.2.3"`}},
+		"another chart":        {chartPath, "version: 1.2.2\nappVersion: 1.2.1\n", []string{`version is "1.2.2"`, `appVersion is "1.2.1"`}},
+		"a chart that is none": {chartPath, "{", []string{chartPath}},
+		"another image":        {manifestPath, strings.Replace(manifest, "hubserver:1.2.3", "hubserver:1.2.2", 1), []string{"hubserver:1.2.2"}},
+		"no image":             {manifestPath, "", []string{"chatcluster/operator", "chatcluster/hubserver"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			checkout := fstest.MapFS{
+				"CHANGELOG.md": {Data: []byte(changelog)}, chartPath: {Data: []byte(chart)}, manifestPath: {Data: []byte(manifest)},
+			}
+			checkout[c.path] = &fstest.MapFile{Data: []byte(c.content)}
+			_, err := release(checkout, "v1.2.3")
+			if c.want == nil && err != nil {
+				t.Fatalf("refused: %v", err)
+			}
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v, want one that says %s", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	_, err := release(fstest.MapFS{"CHANGELOG.md": {Data: []byte(changelog)}}, "v1.2.3")
+	if err == nil || !strings.Contains(err.Error(), chartPath) || !strings.Contains(err.Error(), manifestPath) {
+		t.Errorf("error %v, want one that names the files", err)
+	}
+}

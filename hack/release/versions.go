@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	chartPath    = "charts/chatcluster/Chart.yaml"
+	manifestPath = "config/install.yaml"
+)
+
+// imagePattern finds our images and their tags, as fields and as flags of the operator.
+var imagePattern = regexp.MustCompile(`docker\.io/chatcluster/([a-z]+):([^\s"']+)`)
+
+// checkChart complains about a chart of another version, or one that installs images of another.
+func checkChart(checkout fs.FS, version string) error {
+	content, err := fs.ReadFile(checkout, chartPath)
+	if err != nil {
+		return fmt.Errorf("reading the chart: %w", err)
+	}
+	var chart struct{ Version, AppVersion string }
+	if err := yaml.Unmarshal(content, &chart); err != nil {
+		return fmt.Errorf("reading %s: %w", chartPath, err)
+	}
+	var problems []error
+	if chart.Version != version {
+		problems = append(problems, fmt.Errorf("%s: version is %q, want %q", chartPath, chart.Version, version))
+	}
+	if chart.AppVersion != version {
+		problems = append(problems, fmt.Errorf("%s: appVersion is %q, want %q", chartPath, chart.AppVersion, version))
+	}
+	return errors.Join(problems...)
+}
+
+// checkManifest complains about install.yaml if it lacks one of our images, or has one of another version.
+func checkManifest(checkout fs.FS, version string) error {
+	content, err := fs.ReadFile(checkout, manifestPath)
+	if err != nil {
+		return fmt.Errorf("reading the manifest: %w", err)
+	}
+	var problems []error
+	var found []string
+	for _, match := range imagePattern.FindAllStringSubmatch(string(content), -1) {
+		found = append(found, match[1])
+		if match[2] != version {
+			problems = append(problems, fmt.Errorf("%s installs %s, want version %s: change config/manager and run make manifests", manifestPath, match[0], version))
+		}
+	}
+	for _, image := range []string{"operator", "hubserver"} {
+		if !slices.Contains(found, image) {
+			problems = append(problems, fmt.Errorf("%s does not name the image docker.io/chatcluster/%s", manifestPath, image))
+		}
+	}
+	return errors.Join(problems...)
+}
