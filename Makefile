@@ -17,6 +17,8 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # So are the generators, and the linter of Kubernetes APIs, which brings its own golangci-lint.
 CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 KUBE_API_LINTER := sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter@v0.0.0-20260716143926-092fe0c72997
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 5s
 SOAK     ?= 30m
 KIND_CLUSTER ?= kind
@@ -151,6 +153,17 @@ lint: ## Run the linters
 .PHONY: lint-api
 lint-api: ## Run the linter of Kubernetes APIs
 	$(GO) run $(KUBE_API_LINTER) run -c .golangci-kal.yml ./api/...
+
+.PHONY: lint-workflows
+lint-workflows: ## Run the linter of GitHub workflows, and see that each action is pinned to a commit
+	$(GO) run $(ACTIONLINT)
+	@if grep -rnE '^ *(- )?uses:' .github | grep -vE 'uses: (\./|[^ ]+@[0-9a-f]{40} # v[0-9]+\.[0-9]+\.[0-9]+$$)'; then \
+	  echo "make lint-workflows: name a full commit, and its version in a comment" >&2; exit 1; fi
+
+.PHONY: vulnerabilities
+vulnerabilities: ## Look for known vulnerabilities in what the binaries and the page are made of
+	$(GO) run $(GOVULNCHECK) ./...
+	cd server/web && $(NPM) audit --omit=dev
 
 .PHONY: generate
 generate: ## Generate the deep copies of the API's types
