@@ -77,7 +77,7 @@ install: ## Install the CustomResourceDefinition into the cluster that kubectl t
 
 .PHONY: run
 run: ## Run the operator here, for the cluster that kubectl talks to; RUN_FLAGS are further flags
-	$(GO) run -ldflags '$(LDFLAGS)' ./controllers/cmd/operator --hub-image $(HUB_IMAGE) $(RUN_FLAGS)
+	$(GO) run -ldflags '$(LDFLAGS)' ./controllers/cmd/operator $(if $(HUB_IMAGE),--hub-image $(HUB_IMAGE)) $(RUN_FLAGS)
 
 .PHONY: deploy
 deploy: ## Install the operator with the images HUB_IMAGE and OPERATOR_IMAGE into the cluster that kubectl talks to

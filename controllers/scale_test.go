@@ -1,16 +1,19 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -34,12 +37,10 @@ func TestManyChatClusters(t *testing.T) {
 	began := time.Now()
 	o.forAll(many, func(name string) { o.chatCluster(name, "{redis: {storage: {size: 1Gi}}}") })
 	created := time.Since(began)
-	eventually(t, 10*time.Minute, func() error {
-		return o.allHave(many, v1alpha1.ConditionProgressing, v1alpha1.ReasonReplacing, v1alpha1.ReasonSettled)
-	})
+	o.awaitAll(many, v1alpha1.ConditionProgressing, v1alpha1.ReasonReplacing, v1alpha1.ReasonSettled)
 	made := time.Since(began)
 	o.forAll(many, o.rollOut)
-	eventually(t, 10*time.Minute, func() error { return o.allHave(many, v1alpha1.ConditionReady, v1alpha1.ReasonAllReady) })
+	o.awaitAll(many, v1alpha1.ConditionReady, v1alpha1.ReasonAllReady)
 	settled := time.Since(began)
 	o.quiet()
 	total := 0
@@ -91,25 +92,51 @@ func (o *operator) forAll(many int, do func(name string)) {
 	working.Wait()
 }
 
-// allHave tells whether a condition of all has one of the reasons.
-func (o *operator) allHave(many int, condition string, reasons ...string) error {
+// awaitAll waits until a condition of all has one of the reasons. It watches: to list so many again and again would be most of
+// the work that is measured.
+func (o *operator) awaitAll(many int, condition string, reasons ...string) {
+	o.t.Helper()
+	ctx, cancel := context.WithTimeout(o.t.Context(), 10*time.Minute)
+	defer cancel()
 	clusters := &v1alpha1.ChatClusterList{}
-	if err := o.admin.List(o.t.Context(), clusters, client.InNamespace(o.namespace)); err != nil {
-		return err
+	if err := o.admin.List(ctx, clusters, client.InNamespace(o.namespace)); err != nil {
+		o.t.Fatal(err)
 	}
-	have := 0
-	for _, cluster := range clusters.Items {
+	have := map[string]bool{}
+	note := func(cluster *v1alpha1.ChatCluster) {
 		found := meta.FindStatusCondition(cluster.Status.Conditions, condition)
-		for _, reason := range reasons {
-			if found != nil && found.Reason == reason {
-				have++
+		have[cluster.Name] = found != nil && slices.Contains(reasons, found.Reason)
+	}
+	for at := range clusters.Items {
+		note(&clusters.Items[at])
+	}
+	changes, err := o.admin.Watch(ctx, clusters, client.InNamespace(o.namespace),
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: clusters.ResourceVersion}})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer changes.Stop()
+	for count(have) < many {
+		select {
+		case change, open := <-changes.ResultChan():
+			cluster, is := change.Object.(*v1alpha1.ChatCluster)
+			if !open || !is {
+				o.t.Fatalf("the watch ended with %v", change.Object)
 			}
+			note(cluster)
+		case <-ctx.Done():
+			o.t.Fatalf("%d of %d have %s", count(have), many, condition)
 		}
 	}
-	if have < many {
-		return fmt.Errorf("%d of %d have %s", have, many, condition)
+}
+
+func count(have map[string]bool) (total int) {
+	for _, is := range have {
+		if is {
+			total++
+		}
 	}
-	return nil
+	return total
 }
 
 // settleEmpty waits until the operator watches.
