@@ -482,7 +482,7 @@ func (row failure) noticedText() string {
 
 // The table in the README is what the tests above have tried.
 func TestREADMEHasTheTableOfFailures(t *testing.T) {
-	const path, begin, end = "../../README.md", "<!-- failures: begin -->\n", "<!-- failures: end -->"
+	const path, begin, end = "../signalr/backplane/README.md", "<!-- failures: begin -->\n", "<!-- failures: end -->"
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Skipf("there is no README: %v", err)
@@ -490,7 +490,7 @@ func TestREADMEHasTheTableOfFailures(t *testing.T) {
 	before, rest, found := strings.Cut(string(readme), begin)
 	old, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("README.md has no table between %q and %q", begin, end)
+		t.Fatalf("server/signalr/backplane/README.md has no table between %q and %q", begin, end)
 	}
 	table := failureTable()
 	if *update {
@@ -500,6 +500,6 @@ func TestREADMEHasTheTableOfFailures(t *testing.T) {
 		return
 	}
 	if old != table {
-		t.Error("the table of failures in README.md is out of date: go test ./server/host -run README -update")
+		t.Error("the table of failures in server/signalr/backplane/README.md is out of date: go test ./server/host -run README -update")
 	}
 }

@@ -64,13 +64,13 @@ func (s *site) refused() error {
 }
 
 func TestREADMEHasTheRightsOfRedisUsers(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../signalr/backplane/README.md")
 	if err != nil {
 		t.Skipf("there is no README: %v", err)
 	}
 	for mode, rights := range redisUsers() {
 		if !strings.Contains(string(readme), rights) {
-			t.Errorf("%s: README.md does not say %s", mode, rights)
+			t.Errorf("%s: server/signalr/backplane/README.md does not say %s", mode, rights)
 		}
 	}
 }

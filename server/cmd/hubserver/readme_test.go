@@ -11,9 +11,9 @@ import (
 	"github.com/chatcluster/chatcluster/server/host/metrics"
 )
 
-var update = flag.Bool("update", false, "write the tables in the README anew")
+var update = flag.Bool("update", false, "write the tables in server/host/README.md anew")
 
-const readmePath = "../../../README.md"
+const readmePath = "../../host/README.md"
 
 // checkTable compares what is between two marks in the README with the table, or puts it there.
 func checkTable(t *testing.T, name, table string) {
@@ -26,7 +26,7 @@ func checkTable(t *testing.T, name, table string) {
 	before, rest, found := strings.Cut(string(readme), begin)
 	old, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("README.md has no table between %q and %q", begin, end)
+		t.Fatalf("server/host/README.md has no table between %q and %q", begin, end)
 	}
 	if *update {
 		if err := os.WriteFile(readmePath, []byte(before+begin+table+end+after), 0o644); err != nil {
@@ -35,7 +35,7 @@ func checkTable(t *testing.T, name, table string) {
 		return
 	}
 	if old != table {
-		t.Errorf("the table %q in README.md is out of date: go test ./server/cmd/hubserver -run README -update", name)
+		t.Errorf("the table %q in server/host/README.md is out of date: go test ./server/cmd/hubserver -run README -update", name)
 	}
 }
 
