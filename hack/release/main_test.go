@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -95,5 +99,20 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	_, err := release(fstest.MapFS{"CHANGELOG.md": {Data: []byte(changelog)}}, "v1.2.3")
 	if err == nil || !strings.Contains(err.Error(), chartPath) || !strings.Contains(err.Error(), manifestPath) {
 		t.Errorf("error %v, want one that names the files", err)
+	}
+}
+
+func TestTheCheckoutIsOfOneVersion(t *testing.T) {
+	checkout := os.DirFS("../..")
+	content, err := os.ReadFile("../../" + chartPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chart struct{ Version string }
+	if err := yaml.Unmarshal(content, &chart); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(checkChart(checkout, chart.Version), checkManifest(checkout, chart.Version)); err != nil {
+		t.Errorf("the chart is of version %s, but:\n%v", chart.Version, err)
 	}
 }
