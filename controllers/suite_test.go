@@ -93,8 +93,10 @@ func startPlane(folder string) (*plane, func(), error) {
 		CRDDirectoryPaths:     []string{sampletest.CRDFolder()},
 		ErrorIfCRDPathMissing: true,
 	}
-	// A test may make a thousand ChatClusters at once; it must not be slowed down for it.
+	// A test may make a thousand ChatClusters at once: it must not be slowed down for it, and each has two Services with addresses,
+	// of which there would be 254.
 	environment.ControlPlane.GetAPIServer().Configure().
+		Set("service-cluster-ip-range", "10.0.0.0/16").
 		Set("max-requests-inflight", "3000").Set("max-mutating-requests-inflight", "1000")
 	admin, err := environment.Start()
 	if err != nil {
