@@ -74,15 +74,7 @@ func (c *chat) get(ctx context.Context) (*v1alpha1.ChatCluster, error) {
 	return object, c.client.Get(ctx, ctrl.ObjectKey{Namespace: c.namespace, Name: c.name}, object)
 }
 
-// change changes the ChatCluster and waits until all runs as it now says.
 func (c *chat) change(ctx context.Context, change func(*v1alpha1.ChatCluster)) error {
-	if err := c.changeOnly(ctx, change); err != nil {
-		return err
-	}
-	return c.awaitReady(ctx)
-}
-
-func (c *chat) changeOnly(ctx context.Context, change func(*v1alpha1.ChatCluster)) error {
 	object, err := c.get(ctx)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func (c *chat) disturbances() []disturbance {
 		{name: "Redis password rotated", do: c.rotate(v1alpha1.AnnotationRotateRedisPassword, c.name+"-redis-auth")},
 		{name: "cluster key rotated", do: c.rotate(v1alpha1.AnnotationRotateClusterKey, c.name+"-cluster-key")},
 		{name: "operator killed in a roll-out", do: func(ctx context.Context) error {
-			err := c.changeOnly(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 12 })
+			err := c.change(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 12 })
 			if err == nil {
 				err = c.awaitProgress(ctx)
 			}
@@ -54,7 +54,7 @@ func (c *chat) disturbances() []disturbance {
 func (c *chat) rotate(annotation, secret string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		request := time.Now().Format(time.RFC3339Nano)
-		err := c.changeOnly(ctx, func(o *v1alpha1.ChatCluster) { metav1.SetMetaDataAnnotation(&o.ObjectMeta, annotation, request) })
+		err := c.change(ctx, func(o *v1alpha1.ChatCluster) { metav1.SetMetaDataAnnotation(&o.ObjectMeta, annotation, request) })
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (c *chat) disturb(t *testing.T, people *crowd.Crowd, d disturbance) {
 
 // answered changes the ChatCluster and waits until the operator has begun to answer and all is done.
 func (c *chat) answered(ctx context.Context, change func(*v1alpha1.ChatCluster)) error {
-	if err := c.changeOnly(ctx, change); err != nil {
+	if err := c.change(ctx, change); err != nil {
 		return err
 	}
 	if err := c.awaitProgress(ctx); err != nil {
