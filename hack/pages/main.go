@@ -9,7 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 )
@@ -30,7 +30,7 @@ const (
 )
 
 func run(root string, stdout, stderr io.Writer) int {
-	checked, problems, err := check(root)
+	checked, problems, err := check(os.DirFS(root))
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "pages: %v\n", err)
 		return exitFailed
@@ -50,17 +50,17 @@ func others() []string {
 	return []string{".git", "node_modules", "bin", "testdata", "target", ".venv", "dist"}
 }
 
-// check returns what is wrong with all pages below root, each in a line.
-func check(root string) (checked int, problems []string, err error) {
-	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+// check returns what is wrong with all pages, each in a line.
+func check(files fs.FS) (checked int, problems []string, err error) {
+	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && path != root && slices.Contains(others(), entry.Name()) {
-			return filepath.SkipDir
+		if entry.IsDir() && slices.Contains(others(), entry.Name()) {
+			return fs.SkipDir
 		}
-		var look func(root, path, text string) []string
-		switch strings.ToLower(filepath.Ext(path)) {
+		var look func(files fs.FS, name, text string) []string
+		switch path.Ext(name) {
 		case ".md":
 			look = checkPage
 		case ".yaml":
@@ -68,12 +68,12 @@ func check(root string) (checked int, problems []string, err error) {
 		default:
 			return nil
 		}
-		text, err := os.ReadFile(path)
+		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
 		checked++
-		problems = append(problems, look(root, path, string(text))...)
+		problems = append(problems, look(files, name, string(text))...)
 		return nil
 	})
 	if err != nil {
@@ -82,20 +82,20 @@ func check(root string) (checked int, problems []string, err error) {
 	return checked, problems, nil
 }
 
-func checkPage(root, path, text string) (problems []string) {
+func checkPage(files fs.FS, name, text string) (problems []string) {
 	page := parse(text)
 	for _, link := range page.links {
-		if reason := follow(root, path, link); reason != "" {
-			problems = append(problems, fmt.Sprintf("%s: link %s: %s", path, link, reason))
+		if reason := follow(files, name, link); reason != "" {
+			problems = append(problems, fmt.Sprintf("%s: link %s: %s", name, link, reason))
 		}
 	}
 	for _, quotation := range page.quotations {
-		source, err := os.ReadFile(filepath.Join(root, quotation.file))
+		source, err := fs.ReadFile(files, quotation.file)
 		switch {
 		case err != nil:
-			problems = append(problems, fmt.Sprintf("%s: quotation: %v", path, err))
+			problems = append(problems, fmt.Sprintf("%s: quotation: %v", name, err))
 		case !strings.Contains(string(source), quotation.text):
-			problems = append(problems, fmt.Sprintf("%s: what it shows from %s is not what that has", path, quotation.file))
+			problems = append(problems, fmt.Sprintf("%s: what it shows from %s is not what that has", name, quotation.file))
 		}
 	}
 	return problems
@@ -105,40 +105,40 @@ func checkPage(root, path, text string) (problems []string) {
 const ours = "https://github.com/chatcluster/chatcluster/blob/main/"
 
 // checkAlerts wants a page for each alert.
-func checkAlerts(root, path, text string) (problems []string) {
+func checkAlerts(files fs.FS, name, text string) (problems []string) {
 	if alerts, pages := strings.Count(text, "- alert: "), strings.Count(text, "runbook_url: "); alerts != pages {
-		problems = append(problems, fmt.Sprintf("%s: of %d alerts %d have a runbook_url", path, alerts, pages))
+		problems = append(problems, fmt.Sprintf("%s: of %d alerts %d have a runbook_url", name, alerts, pages))
 	}
 	for _, part := range strings.Split(text, ours)[1:] {
 		link, _, _ := strings.Cut(part, "\n")
 		link = strings.Trim(strings.TrimSpace(link), `"'`)
-		if reason := follow(root, filepath.Join(root, "any"), link); reason != "" {
-			problems = append(problems, fmt.Sprintf("%s: link %s: %s", path, link, reason))
+		if reason := follow(files, ".", link); reason != "" {
+			problems = append(problems, fmt.Sprintf("%s: link %s: %s", name, link, reason))
 		}
 	}
 	return problems
 }
 
-// follow returns why a link of the page at path leads nowhere. Links to other sites are not followed.
-func follow(root, path, link string) (reason string) {
+// follow returns why a link of the page name leads nowhere. Links to other sites are not followed.
+func follow(files fs.FS, name, link string) (reason string) {
 	if rest, own := strings.CutPrefix(link, ours); own {
-		path, link = filepath.Join(root, "any"), rest
+		name, link = ".", rest
 	}
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "mailto:") {
 		return ""
 	}
 	file, anchor, anchored := strings.Cut(link, "#")
-	target := path
+	target := name
 	if file != "" {
-		target = filepath.Join(filepath.Dir(path), filepath.FromSlash(file))
+		target = path.Join(path.Dir(name), file)
 	}
-	if _, err := os.Stat(target); err != nil {
+	if _, err := fs.Stat(files, target); err != nil {
 		return "there is no such file"
 	}
-	if !anchored || !strings.EqualFold(filepath.Ext(target), ".md") {
+	if !anchored || path.Ext(target) != ".md" {
 		return ""
 	}
-	text, err := os.ReadFile(target)
+	text, err := fs.ReadFile(files, target)
 	if err != nil {
 		return err.Error()
 	}

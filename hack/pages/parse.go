@@ -18,7 +18,7 @@ type quotation struct{ file, text string }
 
 const fence = "```"
 
-//nolint:gochecknoglobals // constants
+// What is looked for in a line.
 var (
 	linkPattern  = regexp.MustCompile(`\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)`)
 	codePattern  = regexp.MustCompile("`[^`]*`")

@@ -1,0 +1,65 @@
+package controllers_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/sampletest"
+)
+
+// pages are those that show ChatClusters and annotations.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	root := filepath.Join(sampletest.Folder(), "..", "..")
+	texts := map[string]string{}
+	for _, page := range []string{"README.md", "server/signalr/README.md", "controllers/README.md", "controllers/OPERATING.md"} {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[page] = string(text)
+	}
+	return texts
+}
+
+func TestChatClustersThatPagesShowAreSuchAsTheAPIKnows(t *testing.T) {
+	shown := 0
+	for page, text := range pages(t) {
+		for _, block := range strings.Split(text, "```yaml\n")[1:] {
+			manifest, _, _ := strings.Cut(block, "```")
+			if err := yaml.UnmarshalStrict([]byte(manifest), &v1alpha1.ChatCluster{}); err != nil {
+				t.Errorf("%s: %v in\n%s", page, err, manifest)
+			}
+			shown++
+		}
+	}
+	if shown == 0 {
+		t.Error("no page shows a ChatCluster")
+	}
+}
+
+func TestAnnotationsThatPagesNameAreThoseOfTheAPI(t *testing.T) {
+	known := []string{v1alpha1.AnnotationRotateRedisPassword, v1alpha1.AnnotationRotateClusterKey, v1alpha1.AnnotationUpgradeImages}
+	named := map[string]bool{}
+	for page, text := range pages(t) {
+		for _, annotation := range regexp.MustCompile(regexp.QuoteMeta(v1alpha1.Group)+`/[a-z-]+[a-z](=|\x60)`).FindAllString(text, -1) {
+			annotation = annotation[:len(annotation)-1]
+			named[annotation] = true
+			if !slices.Contains(known, annotation) {
+				t.Errorf("%s names the annotation %s, which nobody heeds", page, annotation)
+			}
+		}
+	}
+	for _, annotation := range known {
+		if !named[annotation] {
+			t.Errorf("no page names the annotation %s", annotation)
+		}
+	}
+}
