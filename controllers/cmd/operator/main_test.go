@@ -16,7 +16,7 @@ func TestTheCommandLine(t *testing.T) {
 	}{
 		{"version", []string{"--version"}, exitDone, "operator ", ""},
 		{"help", []string{"--help"}, exitDone, "", "--namespaces"},
-		{"an unknown flag", []string{"--metrics-adress=:1"}, exitUsage, "", "operator: unknown flag: --metrics-adress"},
+		{"an unknown flag", []string{"--metrics-bind=:1"}, exitUsage, "", "operator: unknown flag: --metrics-bind"},
 		{"an argument", []string{"start"}, exitUsage, "", `operator: unknown argument "start"`},
 		{"a level that is none", []string{"--log-level=loud"}, exitUsage, "", "allowed are debug, info, warn and error"},
 		{"a format that is none", []string{"--log-format=xml"}, exitUsage, "", "allowed are text and json"},
