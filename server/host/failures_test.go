@@ -46,7 +46,7 @@ const (
 	notAtAll
 )
 
-// failure is a row of the table in the README.
+// failure is a row of the table in the README.md of the backplane.
 type failure struct {
 	// what is wrong with Redis, and the command or the event that makes it so.
 	what, example string
@@ -480,7 +480,7 @@ func (row failure) noticedText() string {
 	}
 }
 
-// The table in the README is what the tests above have tried.
+// The table in the README.md of the backplane is what the tests above have tried.
 func TestREADMEHasTheTableOfFailures(t *testing.T) {
 	const path, begin, end = "../signalr/backplane/README.md", "<!-- failures: begin -->\n", "<!-- failures: end -->"
 	readme, err := os.ReadFile(path)

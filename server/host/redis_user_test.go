@@ -16,7 +16,7 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
-// redisUsers are the rights that a hub server with the channel prefix App_ needs, as the README has them.
+// redisUsers are the rights that a hub server with the channel prefix App_ needs, as the README.md of the backplane has them.
 func redisUsers() map[redis.Mode]string {
 	const directory = "~App_chatcluster:* -@all +ping +info +time +get +set +del +exists +zadd +zrem +zrange +zremrangebyscore +pexpire +eval"
 	return map[redis.Mode]string{
