@@ -63,3 +63,25 @@ func TestAnnotationsThatPagesNameAreThoseOfTheAPI(t *testing.T) {
 		}
 	}
 }
+
+func TestTheREADMEBuildsTheImagesThatTheChartNames(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(sampletest.Folder(), "..", "..", "charts", "chatcluster", "Chart.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chart struct {
+		AppVersion string `json:"appVersion"`
+	}
+	if err := yaml.Unmarshal(content, &chart); err != nil {
+		t.Fatal(err)
+	}
+	readme := pages(t)["README.md"]
+	for _, want := range []string{
+		"make images VERSION=" + chart.AppVersion + "\n",
+		"docker.io/chatcluster/operator:" + chart.AppVersion + " docker.io/chatcluster/hubserver:" + chart.AppVersion + "\n",
+	} {
+		if !strings.Contains(readme, want) {
+			t.Errorf("README.md does not say %q", want)
+		}
+	}
+}
