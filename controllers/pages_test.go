@@ -85,3 +85,14 @@ func TestTheREADMEBuildsTheImagesThatTheChartNames(t *testing.T) {
 		}
 	}
 }
+
+func TestThePageOnAlertsKnowsAllReasonsOfDegraded(t *testing.T) {
+	for _, reason := range []string{
+		v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonNameTaken, v1alpha1.ReasonReferenceMissing, v1alpha1.ReasonRefused,
+		v1alpha1.ReasonKindMissing, v1alpha1.ReasonRedisAway, v1alpha1.ReasonHubsMissing, v1alpha1.ReasonRolloutStuck,
+	} {
+		if !strings.Contains(pages(t)["controllers/OPERATING.md"], "\n| `"+reason+"` | ") {
+			t.Errorf("OPERATING.md does not say what to do about %s", reason)
+		}
+	}
+}
