@@ -121,19 +121,22 @@ const (
 	settlePause = 50 * time.Millisecond
 	// busyPause is the pause once only collections are waited for.
 	busyPause = time.Millisecond
-	// steadyLooks is how many looks in a row must show the same number of goroutines.
-	steadyLooks = 20
+	// steadyLooks is how many looks in a row must show no fewer goroutines than were seen before: longer than a server
+	// waits for the last words of a client.
+	steadyLooks = 150
 	// afterCollections is after how many collections the heap has only what is in use: what a finaliser or a pool holds
 	// survives the first. The looks themselves make the garbage that brings them about.
 	afterCollections = 2
 )
 
-// settled waits until the servers have no connections, steady goroutines and a heap that was collected. Servers that
-// do not get there are an error.
+// settled waits until the servers have no connections, no fewer goroutines than a while ago, and a heap that was collected.
+// Servers that do not get there are an error. Goroutines are the fewest that were seen: servers look after Redis and each
+// other all the time, and what comes and goes is no leak.
 func (s *scraper) settled(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	var first, last State
+	fewest := int64(0)
 	for steady := 0; ; {
 		state, err := s.look(ctx)
 		switch {
@@ -142,8 +145,10 @@ func (s *scraper) settled(ctx context.Context) (State, error) {
 				settleLimit, last.Connections, last.Goroutines, last.collections, first.collections)
 		case err != nil:
 			return last, err
-		case state.Connections > 0 || state.Goroutines != last.Goroutines:
-			first, steady = state, 0
+		case first.collections == nil || state.Connections > 0:
+			first, fewest, steady = state, state.Goroutines, 0
+		case state.Goroutines < fewest:
+			fewest, steady = state.Goroutines, 0
 		default:
 			steady++
 		}
@@ -152,6 +157,7 @@ func (s *scraper) settled(ctx context.Context) (State, error) {
 		case steady < steadyLooks:
 			pause(ctx, settlePause)
 		case collected(first, last):
+			last.Goroutines = fewest
 			return last, nil
 		default:
 			pause(ctx, busyPause)
