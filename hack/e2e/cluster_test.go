@@ -197,9 +197,13 @@ func notReady(pod corev1.Pod) bool {
 	})
 }
 
-// awaitWorkloads waits until all pods that should be there are ready: Kubernetes's own word, which comes before the
+// awaitWorkloads waits until all is as the spec says. First the operator must have acted on the last change, or what runs may
+// be complete as it was before; then all pods must be ready, none ending: Kubernetes's own word, which comes before the
 // ChatCluster's.
 func (c *chat) awaitWorkloads(ctx context.Context) error {
+	if err := c.awaitReady(ctx); err != nil {
+		return err
+	}
 	err := awaitError(ctx, "all pods becoming ready", patience, func(ctx context.Context) (string, error) {
 		var deployments appsv1.DeploymentList
 		var sets appsv1.StatefulSetList
@@ -207,7 +211,8 @@ func (c *chat) awaitWorkloads(ctx context.Context) error {
 			return "", err
 		}
 		for _, d := range deployments.Items {
-			if d.Status.ObservedGeneration != d.Generation || d.Status.TerminatingReplicas != nil && *d.Status.TerminatingReplicas > 0 || d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.Replicas != *d.Spec.Replicas {
+			want := *d.Spec.Replicas
+			if d.Status.ObservedGeneration != d.Generation || d.Status.UpdatedReplicas != want || d.Status.ReadyReplicas != want || d.Status.Replicas != want {
 				return d.Name + " is not complete", nil
 			}
 		}
@@ -216,7 +221,13 @@ func (c *chat) awaitWorkloads(ctx context.Context) error {
 				return s.Name + " is not complete", nil
 			}
 		}
-		return "", nil
+		pods, err := c.allPods(ctx, v1alpha1.HubComponent)
+		for _, pod := range pods {
+			if pod.DeletionTimestamp != nil {
+				return pod.Name + " has not ended yet", nil
+			}
+		}
+		return "", err
 	})
 	if err != nil {
 		return err
