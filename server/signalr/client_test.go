@@ -18,24 +18,33 @@ const patience = 10 * time.Second
 // startHub serves a hub on a server of its own, at the root of the returned address.
 func startHub(t *testing.T, value any, hub signalr.HubOptions, endpoint signalr.EndpointOptions) (*signalr.Hub, string) {
 	t.Helper()
-	server, err := signalr.NewServer(signalr.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	registered, err := server.Hub("Test", value, hub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(registered.Endpoint(endpoint))
+	server, registered, address := startServer(t, value, hub, endpoint)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
-		web.Close()
 	})
-	return registered, web.URL
+	return registered, address
+}
+
+// startServer is startHub for tests that end the server themselves.
+func startServer(
+	t *testing.T, value any, hub signalr.HubOptions, endpoint signalr.EndpointOptions,
+) (server *signalr.Server, registered *signalr.Hub, address string) {
+	t.Helper()
+	server, err := signalr.NewServer(signalr.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, err = server.Hub("Test", value, hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(registered.Endpoint(endpoint))
+	t.Cleanup(web.Close)
+	return server, registered, web.URL
 }
 
 // client speaks the JSON protocol over a WebSocket, by hand.

@@ -2,7 +2,6 @@ package signalr_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -11,22 +10,13 @@ import (
 )
 
 func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
-	server, err := signalr.NewServer(signalr.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(hub.Endpoint(signalr.EndpointOptions{}))
-	defer web.Close()
+	server, _, address := startServer(t, newGate(), signalr.HubOptions{}, signalr.EndpointOptions{})
 	const clients, period = 20, 2 * time.Second
 	var mu sync.Mutex
 	var ends []time.Time
 	var reading sync.WaitGroup
 	for range clients {
-		c := connect(t, web.URL)
+		c := connect(t, address)
 		reading.Go(func() {
 			message, err := c.receive()
 			if err != nil || message != `{"type":7,"allowReconnect":true}` {
@@ -58,17 +48,8 @@ func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
 }
 
 func TestDrainOfOneClientTakesNoTime(t *testing.T) {
-	server, err := signalr.NewServer(signalr.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(hub.Endpoint(signalr.EndpointOptions{}))
-	defer web.Close()
-	c := connect(t, web.URL)
+	server, _, address := startServer(t, newGate(), signalr.HubOptions{}, signalr.EndpointOptions{})
+	c := connect(t, address)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	server.Drain(ctx, time.Hour)
@@ -81,20 +62,11 @@ func TestDrainOfOneClientTakesNoTime(t *testing.T) {
 
 // Clients that do not answer the close frame are waited for together, not one after another.
 func TestShutdownWaitsForSilentClientsOnce(t *testing.T) {
-	server, err := signalr.NewServer(signalr.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub, err := server.Hub("Gate", newGate(), signalr.HubOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	const wait = 500 * time.Millisecond
-	web := httptest.NewServer(hub.Endpoint(signalr.EndpointOptions{CloseTimeout: wait}))
-	defer web.Close()
+	server, _, address := startServer(t, newGate(), signalr.HubOptions{}, signalr.EndpointOptions{CloseTimeout: wait})
 	const clients = 50
 	for range clients {
-		connect(t, web.URL) // and reads nothing from now on
+		connect(t, address) // and reads nothing from now on
 	}
 	began := time.Now()
 	if err := server.Shutdown(context.Background()); err != nil {

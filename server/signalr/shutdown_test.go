@@ -36,17 +36,8 @@ func newGate() *gate {
 
 func TestShutdownInvitesClientsToConnectAgainAndWaitsForCalls(t *testing.T) {
 	hub := newGate()
-	server, err := signalr.NewServer(signalr.ServerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	registered, err := server.Hub("Gate", hub, signalr.HubOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(registered.Endpoint(signalr.EndpointOptions{}))
-	defer web.Close()
-	c := connect(t, web.URL)
+	server, _, address := startServer(t, hub, signalr.HubOptions{}, signalr.EndpointOptions{})
+	c := connect(t, address)
 	c.send(`{"type":1,"target":"Wait","arguments":[]}`)
 	<-hub.entered
 	done := make(chan error)
