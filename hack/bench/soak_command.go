@@ -17,6 +17,9 @@ import (
 // samplesOfASoak is how many samples a soak takes unless it lasts longer than that many minutes.
 const samplesOfASoak = 10
 
+// restOfServers is longer than a hub server waits for the last words of a client, by default.
+const restOfServers = 8 * time.Second
+
 func runSoak(ctx context.Context, arguments []string) error {
 	var o soak.Options
 	var clients, servers int
@@ -56,7 +59,7 @@ func runSoak(ctx context.Context, arguments []string) error {
 	for _, address := range running.Metrics {
 		o.Metrics = append(o.Metrics, "http://"+address+"/metrics")
 	}
-	o.Every = min(time.Minute, o.Duration/samplesOfASoak)
+	o.Every, o.Rest = min(time.Minute, o.Duration/samplesOfASoak), restOfServers
 	o.Each = func(sample soak.Sample) { fmt.Fprintln(os.Stderr, sample) }
 	report, err := soak.Run(ctx, o)
 	if err != nil {

@@ -36,6 +36,9 @@ type Options struct {
 	Stay time.Duration
 	// Warmup is how long the same is done before the servers are looked at first; Duration how long between the looks.
 	Warmup, Duration time.Duration
+	// Rest is for how long servers without clients must have shown no fewer goroutines before they are judged: longer than
+	// they wait for the last words of a client.
+	Rest time.Duration
 	// Every is the time between two samples during the soak.
 	Every time.Duration
 	// Each gets every sample. It may be nil.
@@ -49,7 +52,7 @@ func (o Options) Check() error {
 		return errors.New("soak: as many metrics addresses and process ids as hubs are needed, at least one")
 	case o.Cohorts < 1 || o.CohortSize < cohortSenders:
 		return fmt.Errorf("soak: %d cohorts of %d clients: at least 1 of %d", o.Cohorts, o.CohortSize, cohortSenders)
-	case o.Rate <= 0 || o.Stay <= 0 || o.Warmup <= 0 || o.Duration <= 0 || o.Every <= 0:
+	case o.Rate <= 0 || o.Stay <= 0 || o.Warmup <= 0 || o.Duration <= 0 || o.Rest <= 0 || o.Every <= 0:
 		return errors.New("soak: rate and durations must be positive")
 	}
 	return nil
@@ -87,7 +90,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := o.Check(); err != nil {
 		return Report{}, err
 	}
-	s := &soak{options: o, scraper: newScraper(o.Metrics, o.PIDs)}
+	s := &soak{options: o, scraper: newScraper(o)}
 	defer s.scraper.close()
 	var report Report
 	if err := s.churn(ctx, o.Warmup); err != nil {

@@ -52,7 +52,7 @@ func (f *fake) options(t *testing.T) soak.Options {
 	return soak.Options{
 		Hubs: []string{server.URL + "/chatHub"}, Metrics: []string{server.URL + "/metrics"}, PIDs: []int{os.Getpid()},
 		Cohorts: 2, CohortSize: 5, Rate: 20,
-		Stay: 200 * time.Millisecond, Warmup: 100 * time.Millisecond, Duration: time.Second, Every: 100 * time.Millisecond,
+		Stay: 200 * time.Millisecond, Warmup: 100 * time.Millisecond, Duration: time.Second, Rest: time.Second, Every: 100 * time.Millisecond,
 	}
 }
 

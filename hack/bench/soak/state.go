@@ -36,13 +36,15 @@ const (
 type scraper struct {
 	urls []string
 	pids []int
+	// rest is Options.Rest.
+	rest time.Duration
 	http *http.Client
 }
 
 const scrapeTimeout = 30 * time.Second
 
-func newScraper(urls []string, pids []int) *scraper {
-	return &scraper{urls: urls, pids: pids, http: &http.Client{Timeout: scrapeTimeout, Transport: &http.Transport{}}}
+func newScraper(o Options) *scraper {
+	return &scraper{urls: o.Metrics, pids: o.PIDs, rest: o.Rest, http: &http.Client{Timeout: scrapeTimeout, Transport: &http.Transport{}}}
 }
 
 func (s *scraper) close() { s.http.CloseIdleConnections() }
@@ -121,9 +123,6 @@ const (
 	settlePause = 50 * time.Millisecond
 	// busyPause is the pause once only collections are waited for.
 	busyPause = time.Millisecond
-	// steadyLooks is how many looks in a row must show no fewer goroutines than were seen before: longer than a server
-	// waits for the last words of a client.
-	steadyLooks = 150
 	// afterCollections is after how many collections the heap has only what is in use: what a finaliser or a pool holds
 	// survives the first. The looks themselves make the garbage that brings them about.
 	afterCollections = 2
@@ -137,7 +136,8 @@ func (s *scraper) settled(ctx context.Context) (State, error) {
 	defer cancel()
 	var first, last State
 	fewest := int64(0)
-	for steady := 0; ; {
+	var since time.Time
+	for {
 		state, err := s.look(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -146,15 +146,13 @@ func (s *scraper) settled(ctx context.Context) (State, error) {
 		case err != nil:
 			return last, err
 		case first.collections == nil || state.Connections > 0:
-			first, fewest, steady = state, state.Goroutines, 0
+			first, fewest, since = state, state.Goroutines, time.Now()
 		case state.Goroutines < fewest:
-			fewest, steady = state.Goroutines, 0
-		default:
-			steady++
+			fewest, since = state.Goroutines, time.Now()
 		}
 		last = state
 		switch {
-		case steady < steadyLooks:
+		case time.Since(since) < s.rest:
 			pause(ctx, settlePause)
 		case collected(first, last):
 			last.Goroutines = fewest
