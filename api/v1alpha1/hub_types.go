@@ -20,8 +20,8 @@ type HubSpec struct {
 	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
 
-	// resources of the one container of a hub server. A hub server takes 17 MiB
-	// and about 13 KiB for each idle client. With a memory limit, Go's own soft
+	// resources of the one container of a hub server. A hub server takes 18 MiB
+	// and about 9 KiB for each idle client. With a memory limit, Go's own soft
 	// limit is set to nine tenths of it.
 	// +optional
 	// +default={"requests":{"cpu":"100m","memory":"128Mi"},"limits":{"memory":"512Mi"}}
