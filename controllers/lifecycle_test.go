@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -270,6 +271,24 @@ func TestWhatSomebodyElseChangesIsChangedBack(t *testing.T) {
 			t.Error("an annotation of somebody else was removed")
 		}
 	})
+}
+
+// The operator computes the status from what it sees, so one that says something else is out of date: written by a look with an
+// older cache, or by somebody else.
+func TestAStatusThatIsOutOfDateIsWrittenAgain(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	o.settle("demo")
+	cluster := get(o, &v1alpha1.ChatCluster{}, "demo")
+	before := cluster.DeepCopy()
+	meta.SetStatusCondition(&cluster.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonRollingOut, ObservedGeneration: cluster.Generation,
+	})
+	if err := o.admin.Status().Patch(t.Context(), cluster, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	o.condition("demo", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonAllReady)
 }
 
 func TestNothingIsChangedWhilePaused(t *testing.T) {

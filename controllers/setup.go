@@ -196,11 +196,11 @@ func build(
 	if concurrency == 0 {
 		concurrency = defaultConcurrency
 	}
-	// The status and the labels of a ChatCluster change nothing.
-	asked := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	operator, err := ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
-		For(&v1alpha1.ChatCluster{}, builder.WithPredicates(asked)).
+		// Also when only the status changes: a look that began before the cache had the status of the last one may have found
+		// nothing to write, and left it as it was.
+		For(&v1alpha1.ChatCluster{}).
 		Owns(&appsv1.Deployment{}).
 		Owns(&appsv1.StatefulSet{}).
 		Owns(&corev1.Service{}).
