@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -187,25 +186,6 @@ func publish(t testing.TB, hub backplane.Hub, target backplane.Target, text stri
 	}
 }
 
-// server is a redis-server of its own that a test may stop and start.
-type server struct {
-	address string
-	options []string
-	command *exec.Cmd
-}
-
-// startRedis skips the test where redis-server is not installed.
-func startRedis(t testing.TB, options ...string) *server {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("redis-server is not installed")
-	}
-	s := &server{address: freeAddress(t), options: options}
-	s.start(t)
-	t.Cleanup(s.kill)
-	return s
-}
-
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -214,40 +194,6 @@ func freeAddress(t testing.TB) string {
 	}
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
-}
-
-func (s *server) start(t testing.TB) {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(s.address)
-	arguments := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, s.options...)
-	s.command = exec.Command("redis-server", arguments...)
-	if err := s.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "redis-server accepts connections", func() bool {
-		conn, err := net.Dial("tcp", s.address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
-}
-
-func (s *server) kill() {
-	if s.command != nil {
-		_ = s.command.Process.Kill()
-		_ = s.command.Wait()
-		s.command = nil
-	}
-}
-
-// client is for looking at Redis and for disturbing it.
-func (s *server) client(t testing.TB, options goredis.Options) *goredis.Client {
-	t.Helper()
-	options.Addr, options.MaxRetries, options.Protocol = s.address, -1, 2
-	client := goredis.NewClient(&options)
-	t.Cleanup(func() { _ = client.Close() })
-	return client
 }
 
 // states collects the states of a Backplane.

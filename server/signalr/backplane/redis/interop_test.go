@@ -20,6 +20,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 // These tests put a hub of this package and a real ASP.NET Core server on one Redis. They are skipped where that server is
@@ -58,13 +59,13 @@ func findReference(t *testing.T) string {
 }
 
 // startReference returns the address of a reference server on redis.
-func startReference(t *testing.T, redis *server) string {
+func startReference(t *testing.T, redis *redistest.Server) string {
 	t.Helper()
 	program := findReference(t)
 	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	command := exec.Command(program, port)
-	command.Env = append(os.Environ(), "REDIS_CONNECTION="+redis.address+",abortConnect=false", "CHANNEL_PREFIX="+interopPrefix)
+	command.Env = append(os.Environ(), "REDIS_CONNECTION="+redis.Address+",abortConnect=false", "CHANNEL_PREFIX="+interopPrefix)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ type interop struct {
 
 func startInterop(t *testing.T) *interop {
 	t.Helper()
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	i := &interop{reference: startReference(t, redis), receiver: newRecorder(), joined: make(chan string, 10)}
 	i.receiver.onGroup = func(ctx context.Context, add bool, connectionID, group string) (bool, error) {
 		local, err := member(&i.hub, "ours")(ctx, add, connectionID, group)
@@ -254,7 +255,7 @@ func startInterop(t *testing.T) *interop {
 		}
 		return local, err
 	}
-	plane := startPlane(t, redis.address, func(o *Options) { o.ChannelPrefix = interopPrefix })
+	plane := startPlane(t, redis.Address, func(o *Options) { o.ChannelPrefix = interopPrefix })
 	opened, err := plane.Open(interopHub, i.receiver)
 	if err != nil {
 		t.Fatal(err)

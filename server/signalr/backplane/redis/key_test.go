@@ -10,6 +10,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 func TestAllServersGetTheSameClusterKey(t *testing.T) {
@@ -45,10 +47,10 @@ func TestAllServersGetTheSameClusterKey(t *testing.T) {
 }
 
 func TestClusterKeyWaitsForRedis(t *testing.T) {
-	redis := startRedis(t)
-	redis.kill()
+	redis := redistest.Start(t)
+	redis.Kill()
 	var log logBuffer
-	options := Options{Redis: &goredis.Options{Addr: redis.address}, Logger: log.logger()}
+	options := Options{Redis: &goredis.Options{Addr: redis.Address}, Logger: log.logger()}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := ClusterKey(ctx, options)
@@ -64,7 +66,7 @@ func TestClusterKeyWaitsForRedis(t *testing.T) {
 		done <- err
 	}()
 	eventually(t, "it tries", func() bool { return log.lines() == 2 })
-	redis.start(t)
+	redis.Start(t)
 	if err := receiveFrom(t, "key", done); err != nil {
 		t.Error(err)
 	}

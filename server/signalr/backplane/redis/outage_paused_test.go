@@ -1,5 +1,3 @@
-//go:build unix
-
 package redis
 
 import (
@@ -7,33 +5,26 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
-
-func (s *server) signal(t testing.TB, signal syscall.Signal) {
-	t.Helper()
-	if err := s.command.Process.Signal(signal); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // A Redis that is there and does not answer, like one behind a network that swallows everything: calls end in time, the
 // loss is noticed without any traffic, and all works again afterwards.
 func TestPausedRedisIsNoticedAndCallsAreBounded(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	var seen states
 	receiver := newRecorder()
-	hub := openHub(t, startPlane(t, redis.address, func(o *Options) {
+	hub := openHub(t, startPlane(t, redis.Address, func(o *Options) {
 		quick(o)
 		seen.observe(o)
 	}), receiver)
 	seen.expect(t, true)
-	redis.signal(t, syscall.SIGSTOP)
-	t.Cleanup(func() { redis.signal(t, syscall.SIGCONT) })
+	redis.Pause(t)
+	t.Cleanup(func() { redis.Resume(t) })
 
 	started := time.Now()
 	err := hub.Publish(testContext(t), toAll, textMessage("x"))
@@ -46,7 +37,7 @@ func TestPausedRedisIsNoticedAndCallsAreBounded(t *testing.T) {
 	if err := hub.Subscribe(testContext(t), toGroup("g")); !errors.Is(err, backplane.ErrUnavailable) {
 		t.Errorf("Subscribe: %v", err)
 	}
-	redis.signal(t, syscall.SIGCONT)
+	redis.Resume(t)
 	seen.expect(t, true)
 	eventually(t, "messages flow again", func() bool {
 		if err := hub.Publish(testContext(t), toAll, textMessage("again")); err != nil {
@@ -59,15 +50,15 @@ func TestPausedRedisIsNoticedAndCallsAreBounded(t *testing.T) {
 
 // With no traffic at all, only pings can tell.
 func TestSilentLossIsNoticed(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	var seen states
-	openHub(t, startPlane(t, redis.address, func(o *Options) {
+	openHub(t, startPlane(t, redis.Address, func(o *Options) {
 		o.HealthCheckInterval = 100 * time.Millisecond
 		seen.observe(o)
 	}), newRecorder())
 	seen.expect(t, true)
-	redis.signal(t, syscall.SIGSTOP)
-	t.Cleanup(func() { redis.signal(t, syscall.SIGCONT) })
+	redis.Pause(t)
+	t.Cleanup(func() { redis.Resume(t) })
 	started := time.Now()
 	state := seen.expect(t, false)
 	if took := time.Since(started); took > 8*time.Second || !strings.Contains(state.LastError.Error(), "no answer for 225ms") {
@@ -77,15 +68,15 @@ func TestSilentLossIsNoticed(t *testing.T) {
 
 // Many large messages to a Redis that does not take them: memory is bounded by letting callers wait, and all end in time.
 func TestQueueIsBoundedWhenRedisDoesNotAnswer(t *testing.T) {
-	redis := startRedis(t)
-	plane := startPlane(t, redis.address, func(o *Options) {
+	redis := redistest.Start(t)
+	plane := startPlane(t, redis.Address, func(o *Options) {
 		quick(o)
 		o.HealthCheckInterval = time.Minute
 		o.PublishTimeout = 5 * time.Second // the queue has to fill while the first call still waits
 	})
 	hub := openHub(t, plane, newRecorder())
-	redis.signal(t, syscall.SIGSTOP)
-	t.Cleanup(func() { redis.signal(t, syscall.SIGCONT) })
+	redis.Pause(t)
+	t.Cleanup(func() { redis.Resume(t) })
 	message := textMessage(string(bytes.Repeat([]byte("x"), maxQueuedBytes/8)))
 	var calls sync.WaitGroup
 	started := time.Now()
@@ -107,7 +98,7 @@ func TestQueueIsBoundedWhenRedisDoesNotAnswer(t *testing.T) {
 	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}
-	redis.signal(t, syscall.SIGCONT)
+	redis.Resume(t)
 	eventually(t, "the room is given back", func() bool {
 		if !plane.carrier.(*link).publisher.room.TryAcquire(maxQueuedBytes) {
 			return false

@@ -14,6 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 // quick are options with which losses are found, and waits end, in a fraction of a second.
@@ -24,11 +25,11 @@ func quick(o *Options) {
 }
 
 func TestSubscriptionsResumeWhenRedisReturns(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	var seen states
 	var log logBuffer
 	receiver := newRecorder()
-	plane := startPlane(t, redis.address, func(o *Options) {
+	plane := startPlane(t, redis.Address, func(o *Options) {
 		seen.observe(o)
 		o.Logger = log.logger()
 	})
@@ -39,7 +40,7 @@ func TestSubscriptionsResumeWhenRedisReturns(t *testing.T) {
 	}
 	hub.Unsubscribe(toUser("u"))
 
-	redis.kill()
+	redis.Kill()
 	state := seen.expect(t, false)
 	if !state.EverConnected || state.LastError == nil {
 		t.Errorf("state %+v", state)
@@ -53,13 +54,13 @@ func TestSubscriptionsResumeWhenRedisReturns(t *testing.T) {
 		}
 		return err != nil && strings.Contains(err.Error(), "cannot be reached")
 	})
-	if !errors.Is(err, backplane.ErrUnavailable) || !strings.Contains(err.Error(), redis.address) {
+	if !errors.Is(err, backplane.ErrUnavailable) || !strings.Contains(err.Error(), redis.Address) {
 		t.Errorf("error %v", err)
 	}
 	waiting := make(chan error, 1)
 	go func() { waiting <- hub.Subscribe(testContext(t), toGroup("later")) }()
 
-	redis.start(t)
+	redis.Start(t)
 	if state := seen.expect(t, true); state.Generation != 2 {
 		t.Errorf("state %+v", state)
 	}
@@ -80,10 +81,10 @@ func TestSubscriptionsResumeWhenRedisReturns(t *testing.T) {
 }
 
 func TestStartWithoutRedis(t *testing.T) {
-	redis := startRedis(t)
-	redis.kill()
+	redis := redistest.Start(t)
+	redis.Kill()
 	var log logBuffer
-	plane := startPlane(t, redis.address, func(o *Options) {
+	plane := startPlane(t, redis.Address, func(o *Options) {
 		quick(o)
 		o.Logger = log.logger()
 	})
@@ -106,14 +107,14 @@ func TestStartWithoutRedis(t *testing.T) {
 	if state := plane.State(); state.Connected || state.EverConnected || state.Generation != 0 {
 		t.Errorf("state %+v", state)
 	}
-	redis.start(t)
+	redis.Start(t)
 	if err := plane.Ready(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, hub, toAll, "hello")
 	receiver.expect(t, toAll, "hello")
 	// The Subscribe that failed has left nothing behind.
-	channels, err := redis.client(t, goredis.Options{}).PubSubChannels(testContext(t), "Chat:group:*").Result()
+	channels, err := redis.Client(t, goredis.Options{}).PubSubChannels(testContext(t), "Chat:group:*").Result()
 	if err != nil || len(channels) != 0 {
 		t.Errorf("channels %v, %v", channels, err)
 	}
@@ -123,12 +124,12 @@ func TestStartWithoutRedis(t *testing.T) {
 }
 
 func TestKilledConnectionsAreReplaced(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	for _, kind := range []string{"pubsub", "normal"} {
 		t.Run(kind, func(t *testing.T) {
 			var seen states
 			receiver := newRecorder()
-			hub := openHub(t, startPlane(t, redis.address, func(o *Options) {
+			hub := openHub(t, startPlane(t, redis.Address, func(o *Options) {
 				seen.observe(o)
 				o.HealthCheckInterval = 50 * time.Millisecond
 			}), receiver)
@@ -136,7 +137,7 @@ func TestKilledConnectionsAreReplaced(t *testing.T) {
 			if err := hub.Subscribe(testContext(t), toGroup("g")); err != nil {
 				t.Fatal(err)
 			}
-			killed, err := redis.client(t, goredis.Options{}).ClientKillByFilter(testContext(t), "TYPE", kind, "SKIPME", "yes").Result()
+			killed, err := redis.Client(t, goredis.Options{}).ClientKillByFilter(testContext(t), "TYPE", kind, "SKIPME", "yes").Result()
 			if err != nil || killed < 1 {
 				t.Fatalf("killed %d, %v", killed, err)
 			}
@@ -150,11 +151,11 @@ func TestKilledConnectionsAreReplaced(t *testing.T) {
 
 // Connections break again and again, in the middle of it all: messages may be lost, but none comes twice or out of order.
 func TestNothingDoublesWhenConnectionsBreak(t *testing.T) {
-	redis := startRedis(t)
-	client := redis.client(t, goredis.Options{})
+	redis := redistest.Start(t)
+	client := redis.Client(t, goredis.Options{})
 	receiver := newRecorder()
-	sender := openHub(t, startPlane(t, redis.address, nil), newRecorder())
-	openHub(t, startPlane(t, redis.address, nil), receiver)
+	sender := openHub(t, startPlane(t, redis.Address, nil), newRecorder())
+	openHub(t, startPlane(t, redis.Address, nil), receiver)
 	const messages = 1500
 	var accepted int
 	for number := range messages {
@@ -192,9 +193,9 @@ func TestNothingDoublesWhenConnectionsBreak(t *testing.T) {
 }
 
 func TestWrongPasswordIsReportedAndNeverShown(t *testing.T) {
-	redis := startRedis(t, "--requirepass", "right-s3cret")
+	redis := redistest.Start(t, "--requirepass", "right-s3cret")
 	var log logBuffer
-	plane := startPlane(t, redis.address, func(o *Options) {
+	plane := startPlane(t, redis.Address, func(o *Options) {
 		o.Redis.Password = "wrong-s3cret"
 		o.Logger = log.logger()
 	})
@@ -202,7 +203,7 @@ func TestWrongPasswordIsReportedAndNeverShown(t *testing.T) {
 		err := plane.State().LastError
 		return err != nil && strings.Contains(err.Error(), "WRONGPASS")
 	})
-	client := redis.client(t, goredis.Options{Password: "right-s3cret"})
+	client := redis.Client(t, goredis.Options{Password: "right-s3cret"})
 	if err := client.ConfigSet(testContext(t), "requirepass", "wrong-s3cret").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +216,8 @@ func TestWrongPasswordIsReportedAndNeverShown(t *testing.T) {
 }
 
 func TestMissingPasswordIsReported(t *testing.T) {
-	redis := startRedis(t, "--requirepass", "x")
-	plane := startPlane(t, redis.address, nil)
+	redis := redistest.Start(t, "--requirepass", "x")
+	plane := startPlane(t, redis.Address, nil)
 	eventually(t, "the refusal is known", func() bool {
 		err := plane.State().LastError
 		return err != nil && strings.Contains(err.Error(), "NOAUTH")
@@ -224,12 +225,12 @@ func TestMissingPasswordIsReported(t *testing.T) {
 }
 
 func TestMissingPermissionIsReported(t *testing.T) {
-	redis := startRedis(t)
-	client := redis.client(t, goredis.Options{})
+	redis := redistest.Start(t)
+	client := redis.Client(t, goredis.Options{})
 	if err := client.Do(testContext(t), "ACL", "SETUSER", "app", "on", ">pw", "+@all", "resetchannels", "&Other:*").Err(); err != nil {
 		t.Fatal(err)
 	}
-	plane := startPlane(t, redis.address, func(o *Options) {
+	plane := startPlane(t, redis.Address, func(o *Options) {
 		quick(o)
 		o.Redis.Username, o.Redis.Password = "app", "pw"
 	})
@@ -257,10 +258,10 @@ func TestMissingPermissionIsReported(t *testing.T) {
 }
 
 func TestChannelsInRedisAreThoseOfTheReference(t *testing.T) {
-	redis := startRedis(t)
-	client := redis.client(t, goredis.Options{})
+	redis := redistest.Start(t)
+	client := redis.Client(t, goredis.Options{})
 	receiver := newRecorder()
-	plane := startPlane(t, redis.address, func(o *Options) { o.ChannelPrefix = "App_" })
+	plane := startPlane(t, redis.Address, func(o *Options) { o.ChannelPrefix = "App_" })
 	opened := openHub(t, plane, receiver)
 	if err := opened.Subscribe(testContext(t), toGroup("*"), toUser("a[b]?"), toConnection("c1")); err != nil {
 		t.Fatal(err)
@@ -299,15 +300,15 @@ func expectChannels(t *testing.T, client *goredis.Client, want []string) {
 }
 
 func TestManyConcurrentSubscribesTakeFewCommands(t *testing.T) {
-	redis := startRedis(t)
-	client := redis.client(t, goredis.Options{})
+	redis := redistest.Start(t)
+	client := redis.Client(t, goredis.Options{})
 	wanted := make(chan int, 20_000)
-	hub := openHub(t, startPlane(t, redis.address, func(o *Options) {
+	hub := openHub(t, startPlane(t, redis.Address, func(o *Options) {
 		o.SubscribeTimeout = patience
 		o.Observer.SubscriptionsChanged = func(channels int) { wanted <- channels }
 	}), newRecorder())
 	// They gather while Redis is away: how many would gather while it is there depends on the machine.
-	redis.kill()
+	redis.Kill()
 	const groups = 5000
 	done := make(chan error, groups)
 	for number := range groups {
@@ -315,7 +316,7 @@ func TestManyConcurrentSubscribesTakeFewCommands(t *testing.T) {
 	}
 	for receiveFrom(t, "all groups are wanted", wanted) < groups {
 	}
-	redis.start(t)
+	redis.Start(t)
 	for range groups {
 		if err := receiveFrom(t, "confirmation", done); err != nil {
 			t.Fatal(err)

@@ -1,77 +1,26 @@
 package redis
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
-// certificate writes a self-signed certificate for redis.example.com and its key.
-func certificate(t *testing.T) (pool *x509.CertPool, certificateFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "test"},
-		DNSNames:              []string{"redis.example.com"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	encoded, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encodedKey, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AddCert(parsed)
-	directory := t.TempDir()
-	certificateFile, keyFile = filepath.Join(directory, "certificate"), filepath.Join(directory, "key")
-	writePEM(t, certificateFile, "CERTIFICATE", encoded)
-	writePEM(t, keyFile, "PRIVATE KEY", encodedKey)
-	return pool, certificateFile, keyFile
-}
-
-func writePEM(t *testing.T, file, kind string, contents []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: contents}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestEncryptedConnection(t *testing.T) {
-	pool, certificateFile, keyFile := certificate(t)
+	authority := redistest.NewAuthority(t)
+	certificate := authority.Issue(t, "redis.example.com")
 	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	startRedis(t, "--tls-port", port, "--tls-cert-file", certificateFile, "--tls-key-file", keyFile, "--tls-auth-clients", "no",
-		"--requirepass", "secret")
+	redistest.Start(t, "--tls-port", port, "--tls-cert-file", certificate.CertificateFile, "--tls-key-file", certificate.KeyFile,
+		"--tls-auth-clients", "no", "--requirepass", "secret")
 	parsed, err := ParseConnectionString(address + ",ssl=true,sslHost=redis.example.com,password=secret")
 	if err != nil {
 		t.Fatal(err)
 	}
 	options := parsed.Options()
-	options.Redis.TLSConfig.RootCAs = pool
+	options.Redis.TLSConfig.RootCAs = authority.Pool
 	plane := New(options)
 	t.Cleanup(func() { _ = plane.Close() })
 	receiver := newRecorder()
@@ -89,7 +38,7 @@ func TestEncryptedConnection(t *testing.T) {
 	other := parsed
 	other.TLSHost = "other.example.com"
 	options = other.Options()
-	options.Redis.TLSConfig.RootCAs = pool
+	options.Redis.TLSConfig.RootCAs = authority.Pool
 	wrongName := New(options)
 	t.Cleanup(func() { _ = wrongName.Close() })
 	eventually(t, "another name is refused", func() bool {
