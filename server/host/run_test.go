@@ -18,7 +18,10 @@ import (
 	"github.com/chatcluster/chatcluster/server/host/metrics"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A client of a Redis that is down looks for it once a second, and notices only then that it was closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
 
 // patience bounds every wait of the tests: far more than anything takes.
 const patience = 10 * time.Second
