@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
 )
@@ -16,12 +17,22 @@ const clusterKeyName = "chatcluster:cluster-key"
 // startRedis starts a Redis on a free port.
 func startRedis(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
-	server := miniredis.NewMiniRedis()
-	if err := server.Start(); err != nil {
+	redis := miniredis.NewMiniRedis()
+	if err := redis.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Close)
-	return server
+	redis.Server().SetPreHook(answerInfo)
+	t.Cleanup(redis.Close)
+	return redis
+}
+
+// answerInfo answers INFO in miniredis's place, which crashes if it is closed while it looks for the answer.
+func answerInfo(client *server.Peer, command string, _ ...string) bool {
+	isInfo := strings.EqualFold(command, "INFO")
+	if isInfo {
+		client.WriteBulk("# Server\r\n")
+	}
+	return isInfo
 }
 
 func useRedis(server *miniredis.Miniredis) func(*config.Config) {

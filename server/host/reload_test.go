@@ -181,5 +181,6 @@ func TestANewPasswordServesTheNextConnectionToRedis(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	server.Server().SetPreHook(answerInfo)
 	eventually(t, "the return", func() bool { return strings.Contains(r.report(), "redis: connected\n") })
 }
