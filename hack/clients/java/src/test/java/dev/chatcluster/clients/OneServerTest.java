@@ -2,6 +2,7 @@ package dev.chatcluster.clients;
 
 import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -179,6 +180,7 @@ class OneServerTest {
         try (var observer = connect(TransportEnum.WEBSOCKETS)) {
             var client = connect(transport);
             String id = client.hub.getConnectionId();
+            assertNull(disconnected(observer, id));
             client.close();
             Program.eventually("the hub sees the end", () -> "".equals(disconnected(observer, id)));
             var aborted = connect(transport);
