@@ -62,16 +62,11 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// crowdHub keeps the ids of its connections.
-type crowdHub struct {
-	mu  *sync.Mutex
-	ids *[]string
-}
+// crowdHub tells the ids of its connections.
+type crowdHub struct{ connected chan string }
 
 func (h crowdHub) OnConnected(ctx *signalr.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	*h.ids = append(*h.ids, ctx.ConnectionID())
+	h.connected <- ctx.ConnectionID()
 	return nil
 }
 
@@ -79,20 +74,21 @@ func (h crowdHub) OnConnected(ctx *signalr.Context) error {
 type crowd struct {
 	hub   *signalr.Hub
 	redis *goredis.Client
-	mu    sync.Mutex
-	ids   []string
+	// connected has the ids of connections that ids does not have yet.
+	connected chan string
+	ids       []string
 }
 
 func startCrowd(b *testing.B, mode redis.Mode, users int) *crowd {
 	b.Helper()
 	server := redistest.Start(b)
-	c := &crowd{redis: server.Client(b, goredis.Options{})}
+	c := &crowd{redis: server.Client(b, goredis.Options{}), connected: make(chan string, users)}
 	carrier := redis.New(redis.Options{Redis: &goredis.Options{Addr: server.Address}, Mode: mode})
 	hubs, err := signalr.NewServer(signalr.ServerOptions{Backplane: carrier})
 	if err != nil {
 		b.Fatal(err)
 	}
-	c.hub, err = hubs.Hub("Chat", crowdHub{&c.mu, &c.ids}, signalr.HubOptions{
+	c.hub, err = hubs.Hub("Chat", crowdHub{c.connected}, signalr.HubOptions{
 		ClientTimeoutInterval: time.Hour, KeepAliveInterval: time.Hour,
 		UserID: func(request *signalr.Request) string { return request.URL.Query().Get("user") },
 	})
@@ -130,18 +126,14 @@ func (c *crowd) connect(b *testing.B, listener *pipes, users int) {
 		_, _, err = socket.Read(b.Context())
 		return err
 	})
-	deadline := time.Now().Add(time.Minute)
-	for {
-		c.mu.Lock()
-		there := len(c.ids)
-		c.mu.Unlock()
-		if there == users {
-			return
+	deadline := time.After(time.Minute)
+	for len(c.ids) < users {
+		select {
+		case id := <-c.connected:
+			c.ids = append(c.ids, id)
+		case <-deadline:
+			b.Fatalf("%d of %d users are there", len(c.ids), users)
 		}
-		if time.Now().After(deadline) {
-			b.Fatalf("%d of %d users are there", there, users)
-		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -117,13 +117,9 @@ func (s *soak) awaitProgress(t testing.TB, messages int) {
 	t.Helper()
 	for _, sender := range s.senders {
 		accepted, received := sender.acceptedCount(), s.receiver.count(sender.name)
-		deadline := time.Now().Add(2 * time.Minute)
-		for sender.acceptedCount() < accepted+messages || s.receiver.count(sender.name) <= received {
-			if time.Now().After(deadline) {
-				t.Fatalf("sender %s does not get on: %v", sender.name, sender.failures)
-			}
-			time.Sleep(time.Millisecond)
-		}
+		eventuallyWithin(t, 2*time.Minute, "sender "+sender.name+" gets on", func() bool {
+			return sender.acceptedCount() >= accepted+messages && s.receiver.count(sender.name) > received
+		})
 	}
 }
 
