@@ -22,6 +22,8 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`,priority=1
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.endpoints[0].url`,priority=1
+// +kubebuilder:printcolumn:name="Primary",type=string,JSONPath=`.status.redis.primaries[*]`,priority=1,description="The pods of Redis that take what is written"
+// +kubebuilder:printcolumn:name="In sync",type=integer,JSONPath=`.status.redis.replicasInSync`,priority=1,description="Replicas of Redis that could take a primary's place"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="the name must be that of a Service: at most 40 lower-case letters, digits and dashes, a letter first"
 type ChatCluster struct {

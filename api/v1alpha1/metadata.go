@@ -10,12 +10,15 @@ const (
 	LabelComponent = "app.kubernetes.io/component"
 	// LabelManagedBy is OperatorName. The operator sees only objects that have it.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// LabelShard is the number of the shard that a pod of a Redis Cluster is of.
+	LabelShard = Group + "/shard"
 
 	AppName      = "chatcluster"
 	OperatorName = "chatcluster-operator"
 
-	HubComponent   = "hub"
-	RedisComponent = "redis"
+	HubComponent      = "hub"
+	RedisComponent    = "redis"
+	SentinelComponent = "sentinel"
 )
 
 // Annotations that a user sets on a ChatCluster. Each new value, whatever it is, asks for the thing once.

@@ -9,11 +9,18 @@ import (
 //
 // +union
 // +kubebuilder:validation:XValidation:rule="has(self.external) == (has(self.mode) && self.mode == 'External')",message="redis.external is needed with mode External, and only there"
-// +kubebuilder:validation:XValidation:rule="!has(self.external) || !(has(self.image) || has(self.storage) || has(self.memory) || has(self.resources) || has(self.scheduling) || has(self.podMetadata))",message="with mode External nothing but redis.external can be set: the operator runs no Redis"
-// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage)",message="redis.storage cannot be added or removed: make a new ChatCluster"
+// +kubebuilder:validation:XValidation:rule="has(self.sentinel) == (has(self.mode) && self.mode == 'Sentinel')",message="redis.sentinel is needed with mode Sentinel, and only there; {} is all of its defaults"
+// +kubebuilder:validation:XValidation:rule="has(self.cluster) == (has(self.mode) && self.mode == 'Cluster')",message="redis.cluster is needed with mode Cluster, and only there; {} is all of its defaults"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || !(has(self.image) || has(self.storage) || has(self.memory) || has(self.resources) || has(self.scheduling) || has(self.podMetadata) || has(self.tls))",message="with mode External nothing but redis.external can be set: the operator runs no Redis"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || has(self.sentinel) || has(self.cluster)",message="redis.tls needs mode Sentinel or Cluster"
+// +kubebuilder:validation:XValidation:rule="!(has(self.sentinel) || has(self.cluster)) || !has(self.storage) || !has(self.storage.persistence) || self.storage.persistence != 'Snapshot'",message="redis.storage.persistence Snapshot needs mode Standalone: a server that comes back with an older snapshot must not pass for one with all data"
+// +kubebuilder:validation:XValidation:rule="has(self.tls) == has(oldSelf.tls)",message="redis.tls cannot be added or removed: make a new ChatCluster"
+// +kubebuilder:validation:XValidation:rule="has(self.storage) == has(oldSelf.storage) || has(self.storage) && (has(self.sentinel) || has(self.cluster)) && !has(self.storage.className) && quantity(string(self.storage.size)).compareTo(quantity('2Gi')) >= 0",message="redis.storage cannot be added or removed: make a new ChatCluster. With modes Sentinel and Cluster it can be added to ask for more than their 2Gi"
 type RedisSpec struct {
-	// mode is the form of Redis: Standalone is one server that the operator
-	// runs, External one that you run. It cannot be changed.
+	// mode is the form of Redis. Standalone, Sentinel and Cluster are run by the
+	// operator: one server; a primary with replicas, and Sentinels that replace
+	// it when it is lost; shards of a primary with replicas each, which share the
+	// load. External is one that you run. It cannot be changed.
 	// +unionDiscriminator
 	// +optional
 	// +default="Standalone"
@@ -24,6 +31,14 @@ type RedisSpec struct {
 	// +optional
 	External *ExternalRedis `json:"external,omitempty"`
 
+	// sentinel is about mode Sentinel.
+	// +optional
+	Sentinel *RedisSentinelSpec `json:"sentinel,omitempty"`
+
+	// cluster is about mode Cluster.
+	// +optional
+	Cluster *RedisClusterSpec `json:"cluster,omitempty"`
+
 	// image is the image of Redis 7.0 or later, or of what is compatible with
 	// it. Unset, the operator takes one when the cluster is made and keeps it.
 	// +optional
@@ -31,39 +46,52 @@ type RedisSpec struct {
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
 
-	// storage keeps what is in Redis over the end of its pod. Without it Redis
+	// storage keeps what is in Redis over the end of its pod. Unset, modes
+	// Sentinel and Cluster have 2Gi of the default class for each pod, and write
+	// as spec.backplane.streams.safety needs it; mode Standalone has none and
 	// starts empty each time, which the backplane bears: messages are not
 	// stored.
 	// +optional
 	Storage *RedisStorage `json:"storage,omitempty"`
 
-	// memory bounds what Redis stores.
+	// tls encrypts all that goes to Redis and among its servers. It cannot be
+	// added or removed.
+	// +optional
+	TLS *RedisTLSSpec `json:"tls,omitempty"`
+
+	// memory bounds what each Redis server stores.
 	// +optional
 	Memory *RedisMemory `json:"memory,omitempty"`
 
-	// resources of the Redis container. Unset: requests 100m CPU and 128Mi
+	// resources of each Redis container. Unset: requests 100m CPU and 128Mi
 	// memory, limits 512Mi memory.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// scheduling is where Redis may run.
+	// scheduling is where Redis and its Sentinels may run. Servers that stand in
+	// for each other are kept on different nodes as well as it can be done,
+	// unless topologySpreadConstraints say otherwise.
 	// +optional
 	Scheduling Scheduling `json:"scheduling,omitempty,omitzero"`
 
-	// podMetadata is added to the metadata of the pod.
+	// podMetadata is added to the metadata of the pods.
 	// +optional
 	PodMetadata Metadata `json:"podMetadata,omitempty,omitzero"`
 }
 
 // RedisMode is a form of Redis.
 //
-// +kubebuilder:validation:Enum=Standalone;External
+// +kubebuilder:validation:Enum=Standalone;Sentinel;Cluster;External
 type RedisMode string
 
 // The forms of Redis.
 const (
 	// RedisStandalone is one Redis server that the operator runs.
 	RedisStandalone RedisMode = "Standalone"
+	// RedisSentinel is a primary with replicas and Sentinels that watch over them.
+	RedisSentinel RedisMode = "Sentinel"
+	// RedisCluster is a Redis Cluster: shards of a primary with replicas each.
+	RedisCluster RedisMode = "Cluster"
 	// RedisExternal is a Redis that somebody else runs.
 	RedisExternal RedisMode = "External"
 )

@@ -74,6 +74,10 @@ type ChatClusterStatus struct {
 	// +optional
 	Images ChosenImages `json:"images,omitempty,omitzero"`
 
+	// redis is how Redis is, with modes Sentinel and Cluster.
+	// +optional
+	Redis RedisStatus `json:"redis,omitempty,omitzero"`
+
 	// autoscaling is what the operator remembers of its decisions.
 	// +optional
 	Autoscaling AutoscalingStatus `json:"autoscaling,omitempty,omitzero"`

@@ -1,0 +1,87 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+)
+
+func TestTheAPIServerTellsWhatFormsOfRedisCannotBe(t *testing.T) {
+	p := useControlPlane(t)
+	for name, c := range map[string]struct{ redis, message string }{
+		"all defaults of Sentinel": {"{mode: Sentinel, sentinel: {}}", ""},
+		"all defaults of Cluster":  {"{mode: Cluster, cluster: {}}", ""},
+		"all of Sentinel": {`{mode: Sentinel, sentinel: {replicas: 4, sentinels: 5, quorum: 4, resources: {limits: {memory: 32Mi}}},
+			tls: {secretName: redis-tls}, storage: {size: 4Gi, persistence: Always}}`, ""},
+		"Sentinel without its part":        {"{mode: Sentinel}", "redis.sentinel is needed with mode Sentinel"},
+		"a part without its mode":          {"{sentinel: {}}", "redis.sentinel is needed with mode Sentinel, and only there"},
+		"the part of another mode":         {"{mode: Sentinel, sentinel: {}, cluster: {}}", "redis.cluster is needed with mode Cluster, and only there"},
+		"an even number of Sentinels":      {"{mode: Sentinel, sentinel: {sentinels: 4}}", "redis.sentinel.sentinels must be odd"},
+		"a quorum that cannot be":          {"{mode: Sentinel, sentinel: {quorum: 4}}", "redis.sentinel.quorum must not be greater"},
+		"too many replicas":                {"{mode: Sentinel, sentinel: {replicas: 16}}", "less than or equal to 15"},
+		"too few shards":                   {"{mode: Cluster, cluster: {shards: 2}}", "greater than or equal to 3"},
+		"snapshots where others are newer": {"{mode: Cluster, cluster: {}, storage: {size: 1Gi, persistence: Snapshot}}", "Snapshot needs mode Standalone"},
+		"TLS of one server":                {"{tls: {secretName: redis-tls}}", "redis.tls needs mode Sentinel or Cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := &v1alpha1.ChatCluster{}
+			manifest := fmt.Sprintf("metadata: {name: rules, namespace: default}\nspec: {redis: %s}", c.redis)
+			if err := yaml.UnmarshalStrict([]byte(manifest), cluster); err != nil {
+				t.Fatal(err)
+			}
+			err := p.admin.Create(t.Context(), cluster, client.DryRunAll)
+			if c.message == "" && err != nil {
+				t.Fatal(err)
+			}
+			if c.message != "" && (err == nil || !strings.Contains(err.Error(), c.message)) {
+				t.Errorf("the API server says %v, want %q", err, c.message)
+			}
+		})
+	}
+}
+
+func TestWhatOfAFormOfRedisCannotChange(t *testing.T) {
+	p := useControlPlane(t)
+	for name, c := range map[string]struct{ redis, patch, message string }{
+		"the form":             {"{mode: Sentinel, sentinel: {}}", "{mode: Cluster, cluster: {}, sentinel: null}", "redis.mode cannot be changed"},
+		"shards":               {"{mode: Cluster, cluster: {}}", "{cluster: {shards: 4}}", "redis.cluster.shards cannot be changed"},
+		"replicas may":         {"{mode: Cluster, cluster: {}}", "{cluster: {replicasPerShard: 2}}", ""},
+		"Sentinels may":        {"{mode: Sentinel, sentinel: {}}", "{sentinel: {replicas: 3, sentinels: 5, quorum: 2}}", ""},
+		"TLS":                  {"{mode: Sentinel, sentinel: {}}", "{tls: {secretName: redis-tls}}", "redis.tls cannot be added or removed"},
+		"more than the 2Gi":    {"{mode: Sentinel, sentinel: {}}", "{storage: {size: 3Gi}}", ""},
+		"less than the 2Gi":    {"{mode: Sentinel, sentinel: {}}", "{storage: {size: 1Gi}}", "redis.storage cannot be added or removed"},
+		"another class":        {"{mode: Sentinel, sentinel: {}}", "{storage: {size: 3Gi, className: fast}}", "redis.storage cannot be added or removed"},
+		"back to the 2Gi":      {"{mode: Sentinel, sentinel: {}, storage: {size: 3Gi}}", "{storage: null}", "redis.storage cannot be added or removed"},
+		"a volume for the one": {"{mode: Standalone}", "{storage: {size: 3Gi}}", "redis.storage cannot be added or removed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := &v1alpha1.ChatCluster{}
+			manifest := fmt.Sprintf("metadata: {namespace: default}\nspec: {redis: %s}", c.redis)
+			if err := yaml.UnmarshalStrict([]byte(manifest), cluster); err != nil {
+				t.Fatal(err)
+			}
+			cluster.Name = "rules-" + strings.ToLower(strings.ReplaceAll(name, " ", "-"))
+			if err := p.admin.Create(t.Context(), cluster); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = p.admin.Delete(context.Background(), cluster) })
+			patch, err := yaml.YAMLToJSON(fmt.Appendf(nil, "{spec: {redis: %s}}", c.patch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = p.admin.Patch(t.Context(), cluster, client.RawPatch("application/merge-patch+json", patch))
+			if c.message == "" && err != nil {
+				t.Error(err)
+			}
+			if c.message != "" && (err == nil || !strings.Contains(err.Error(), c.message)) {
+				t.Errorf("the API server says %v, want %q", err, c.message)
+			}
+		})
+	}
+}
