@@ -69,8 +69,8 @@ type Directory interface {
 	// Assert writes the entries of a server that the directory has lost, prolongs those that it has, and returns what is
 	// in force for each. It does not touch a tombstone or a later entry.
 	Assert(ctx context.Context, owner Peer, holdings ...Holding) ([]Entry, error)
-	// Renew shows for LivenessTimeout that a server lives, and returns all that do, itself included.
-	Renew(ctx context.Context, self Peer) ([]Peer, error)
+	// Renew shows for LivenessTimeout that a server lives and what it carries, and returns all that live, itself included.
+	Renew(ctx context.Context, self Peer, load Load) ([]Server, error)
 	// Leave takes a server out at once.
 	Leave(ctx context.Context, self Peer) error
 	// Alive tells whether a server has been renewed in time.

@@ -79,11 +79,11 @@ func (m *Member) askPeers(ctx context.Context, connectionID string) (owner Peer,
 	sure = true
 	for _, peer := range peers {
 		asking.Go(func() {
-			owns, err := m.options.Network.Owns(ctx, peer, connectionID)
+			owns, err := m.options.Network.Owns(ctx, peer.Peer, connectionID)
 			mu.Lock()
 			defer mu.Unlock()
 			if owns {
-				owner, found = peer, true
+				owner, found = peer.Peer, true
 				cancel()
 			}
 			if err != nil && !errors.Is(err, ErrGone) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,8 +67,9 @@ type Member struct {
 	logger  *slog.Logger
 	stop    context.CancelFunc
 	work    sync.WaitGroup
-	// asserting has room for one request to assert all entries now, ending for one to look at what has ended.
-	asserting, ending chan struct{}
+	// asserting has room for one request to assert all entries now, ending for one to look at what has ended, renewing for
+	// one to be renewed at once.
+	asserting, ending, renewing chan struct{}
 
 	// mu guards what follows. It is not held over I/O.
 	mu sync.Mutex
@@ -76,13 +78,17 @@ type Member struct {
 	// finished are connections whose tombstones are still to be written.
 	finished []Holding
 	// peers are the other servers as of the last renewal; they are asked when the directory does not know.
-	peers []Peer
+	peers []Server
+	// joined is when a server last came or went.
+	joined time.Time
 	// renewed is when the directory last heard of this server.
 	renewed time.Time
 	// hints are owners of other connections as they were last found: a wrong one costs a round trip.
 	hints map[string]Peer
 	// abandon ends a connection that this server has lost; set by OnLost.
 	abandon func(connectionID string)
+	// load is what this server carries; set by Report.
+	load func() Load
 }
 
 // The limits of what a member holds and does at a time.
@@ -127,8 +133,8 @@ func NewMember(options MemberOptions) *Member {
 	ctx, stop := context.WithCancel(context.Background())
 	m := &Member{
 		options: options, logger: options.Logger, stop: stop,
-		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1),
-		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {},
+		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1), renewing: make(chan struct{}, 1),
+		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {}, load: func() Load { return Load{} },
 	}
 	m.work.Go(func() { m.renewals(ctx) })
 	m.work.Go(func() { m.bookkeeping(ctx) })
@@ -144,6 +150,25 @@ func (m *Member) OnLost(abandon func(connectionID string)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.abandon = abandon
+}
+
+// Report sets what tells, at each renewal, what this server carries. Until then it says nothing of it.
+func (m *Member) Report(load func() Load) {
+	m.mu.Lock()
+	m.load = load
+	m.mu.Unlock()
+	m.RenewNow()
+}
+
+// RenewNow tells the others at once what they would else hear within RenewInterval.
+func (m *Member) RenewNow() { signal(m.renewing) }
+
+// Others are the other servers that live and what they carry, as of the last renewal, and how long it has been that none
+// has come or gone.
+func (m *Member) Others() (servers []Server, settled time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.peers), time.Since(m.joined)
 }
 
 // Reassert writes all entries of this server that the directory lacks: to be called when Redis may have lost some.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestTheFirstRequestClaimsAConnection(t *testing.T) {
@@ -185,6 +186,48 @@ func TestAServerThatComesBackGivesUpWhatOthersHaveBuried(t *testing.T) {
 	if s.members[0].Owns("lost") || !s.members[0].Owns("kept") {
 		t.Error("it owns the wrong ones")
 	}
+}
+
+func TestServersKnowTheLoadsOfOthers(t *testing.T) {
+	s := simulate(t, 2)
+	load := Load{State: Ready, Connections: 7, Movable: 5}
+	s.members[0].Report(func() Load { return load })
+	s.eventually("the load", func() bool {
+		s.members[1].RenewNow()
+		others, _ := s.members[1].Others()
+		return len(others) == 1 && others[0].Peer == s.members[0].Self() && others[0].Load == load
+	})
+}
+
+func TestServersThatComeAndGoUnsettleTheOthers(t *testing.T) {
+	s := simulate(t, 2)
+	settle := func() {
+		s.members[0].mu.Lock()
+		s.members[0].joined = time.Now().Add(-time.Hour)
+		s.members[0].mu.Unlock()
+	}
+	renewed := func(settled bool) {
+		t.Helper()
+		if err := s.members[0].renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, since := s.members[0].Others(); since >= time.Hour != settled {
+			t.Errorf("settled for %v", since)
+		}
+	}
+	settle()
+	renewed(true)
+	third := Peer{Instance: "m_c", Address: "address"}
+	if _, err := s.directory.Renew(t.Context(), third, Load{}); err != nil {
+		t.Fatal(err)
+	}
+	renewed(false)
+	settle()
+	renewed(true)
+	if err := s.directory.Leave(t.Context(), third); err != nil {
+		t.Fatal(err)
+	}
+	renewed(false)
 }
 
 func TestHintsAreBounded(t *testing.T) {

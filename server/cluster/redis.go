@@ -10,8 +10,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// redisDirectory keeps the directory in Redis: a string for each connection, a string with a life for each server, and
-// the set of servers by the time of their last renewal. Scripts touch one key each, so that they run on Redis Cluster.
+// redisDirectory keeps the directory in Redis: a string for each connection, a string with a life for each server, the set
+// of servers by the time of their last renewal, and what they carry, a line for each. Scripts touch one key each, so that
+// they run on Redis Cluster.
 type redisDirectory struct {
 	client goredis.UniversalClient
 	prefix string
@@ -26,6 +27,7 @@ func NewRedisDirectory(client goredis.UniversalClient, prefix string) Directory 
 func (d *redisDirectory) connectionKey(id string) string   { return d.prefix + "connection:" + id }
 func (d *redisDirectory) serverKey(instance string) string { return d.prefix + "srv:" + instance }
 func (d *redisDirectory) serversKey() string               { return d.prefix + "servers" }
+func (d *redisDirectory) loadsKey() string                 { return d.prefix + "loads" }
 
 // An entry is written as "epoch instance address", a tombstone as "ended".
 const endedText = "ended"
@@ -148,11 +150,28 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('ZRANGE', KEYS[1], 0, -1)`
 
+// reportScript replaces the line of a server, forgets those of servers that have not reported for long, and returns all.
+// Arguments: the server's instance, its load, the liveness timeout in milliseconds. It is a key of its own because older
+// versions read the others.
+const reportScript = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local lines = {}
+for line in string.gmatch(redis.call('GET', KEYS[1]) or '', '[^\n]+') do
+  local instance, at = string.match(line, '^(%S+) (%d+) ')
+  if instance and instance ~= ARGV[1] and tonumber(at) > now - ARGV[3] then table.insert(lines, line) end
+end
+table.insert(lines, ARGV[1] .. ' ' .. string.format('%.0f', now) .. ' ' .. ARGV[2])
+local text = table.concat(lines, '\n')
+redis.call('SET', KEYS[1], text, 'PX', ARGV[3])
+return text`
+
 // Renew implements Directory.
-func (d *redisDirectory) Renew(ctx context.Context, self Peer) ([]Peer, error) {
+func (d *redisDirectory) Renew(ctx context.Context, self Peer, load Load) ([]Server, error) {
+	life := LivenessTimeout.Milliseconds()
 	pipeline := d.client.Pipeline()
 	pipeline.Set(ctx, d.serverKey(self.Instance), self.Address, LivenessTimeout)
-	renewed := pipeline.Eval(ctx, renewScript, []string{d.serversKey()}, self.member(), LivenessTimeout.Milliseconds())
+	renewed := pipeline.Eval(ctx, renewScript, []string{d.serversKey()}, self.member(), life)
+	reported := pipeline.Eval(ctx, reportScript, []string{d.loadsKey()}, self.Instance, load.text(), life)
 	if _, err := pipeline.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("renew this server in Redis: %w", err)
 	}
@@ -160,13 +179,17 @@ func (d *redisDirectory) Renew(ctx context.Context, self Peer) ([]Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the list of servers: %w", err)
 	}
+	loads, err := reported.Text()
+	if err != nil {
+		return nil, fmt.Errorf("read what servers carry: %w", err)
+	}
 	peers := make([]Peer, 0, len(members))
 	for _, member := range members {
 		if instance, address, found := strings.Cut(member, " "); found {
 			peers = append(peers, Peer{Instance: instance, Address: address})
 		}
 	}
-	return peers, nil
+	return withReports(peers, loads), nil
 }
 
 func (p Peer) member() string { return p.Instance + " " + p.Address }

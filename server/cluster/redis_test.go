@@ -2,7 +2,7 @@ package cluster
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,7 +74,7 @@ func TestRedisActsLikeTheSimulation(t *testing.T) {
 func TestNothingStaysInRedisForLong(t *testing.T) {
 	directory, server := openRedisDirectory(t)
 	self := Peer{"m_a", "10.0.0.1:9091"}
-	if _, err := directory.Renew(t.Context(), self); err != nil {
+	if _, err := directory.Renew(t.Context(), self, Load{State: Ready}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := directory.Swap(t.Context(), Change{ConnectionID: "x", To: claimed(self)}, Change{ConnectionID: "y", To: ended()}); err != nil {
@@ -82,6 +82,7 @@ func TestNothingStaysInRedisForLong(t *testing.T) {
 	}
 	lives := map[string]time.Duration{
 		"app.chatcluster:srv:m_a": LivenessTimeout, "app.chatcluster:servers": LivenessTimeout,
+		"app.chatcluster:loads":        LivenessTimeout,
 		"app.chatcluster:connection:x": entryLife, "app.chatcluster:connection:y": tombstoneLife,
 	}
 	for _, key := range server.Keys() {
@@ -101,8 +102,8 @@ func TestServersInRedis(t *testing.T) {
 	a, b := Peer{"m_a", "10.0.0.1:9091"}, Peer{"m_b", "[fd00::2]:9091"}
 	renew := func(peer Peer, want ...Peer) {
 		t.Helper()
-		got, err := directory.Renew(t.Context(), peer)
-		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		got, err := directory.Renew(t.Context(), peer, Load{State: Ready})
+		if err != nil || !slices.EqualFunc(got, want, func(server Server, peer Peer) bool { return server.Peer == peer }) {
 			t.Fatalf("%v, %v, want %v", got, err, want)
 		}
 	}
@@ -126,6 +127,58 @@ func TestServersInRedis(t *testing.T) {
 		t.Errorf("after leaving, alive: %v, %v", alive, err)
 	}
 	renew(a, a)
+}
+
+func TestServersSayWhatTheyCarry(t *testing.T) {
+	directory, server := openRedisDirectory(t)
+	now := time.Now().Truncate(time.Millisecond)
+	server.SetTime(now)
+	a, b, old := Peer{"m_a", "10.0.0.1:9091"}, Peer{"m_b", "[fd00::2]:9091"}, Peer{"m_old", "10.0.0.3:9091"}
+	renew := func(peer Peer, load Load, want ...Server) {
+		t.Helper()
+		got, err := directory.Renew(t.Context(), peer, load)
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	busy := Load{State: Ready, Connections: 120, Movable: 100, Limit: 500}
+	renew(a, busy, Server{a, busy, now.UnixMilli()})
+	later := now.Add(LivenessTimeout / 2)
+	server.SetTime(later)
+	leaving := Load{State: Draining, Connections: 3}
+	renew(b, leaving, Server{a, busy, now.UnixMilli()}, Server{b, leaving, later.UnixMilli()})
+	busy.Connections++
+	renew(a, busy, Server{a, busy, later.UnixMilli()}, Server{b, leaving, later.UnixMilli()})
+	// An older version says nothing of its load.
+	if _, err := server.ZAdd("app.chatcluster:servers", float64(later.UnixMilli()), old.member()); err != nil {
+		t.Fatal(err)
+	}
+	renew(a, busy, Server{a, busy, later.UnixMilli()}, Server{b, leaving, later.UnixMilli()}, Server{Peer: old})
+	// Who has not reported for long is forgotten, were it listed still.
+	server.SetTime(later.Add(LivenessTimeout))
+	if _, err := server.ZAdd("app.chatcluster:servers", float64(later.Add(LivenessTimeout).UnixMilli()), b.member()); err != nil {
+		t.Fatal(err)
+	}
+	renew(a, busy, Server{a, busy, later.Add(LivenessTimeout).UnixMilli()}, Server{Peer: b})
+}
+
+func TestReportsOfOtherVersions(t *testing.T) {
+	peers := []Peer{{"m_a", "10.0.0.1:9091"}}
+	load := Load{State: Ready, Connections: 12, Movable: 10, Limit: 500}
+	for line, want := range map[string]Server{
+		"m_a 77 " + load.text():                 {peers[0], load, 77},
+		"m_a 77 " + load.text() + " and more 5": {peers[0], load, 77},
+		"m_b 77 " + load.text():                 {Peer: peers[0]},
+		"m_a 77 " + Load{}.text():               {Peer: peers[0]},
+		"m_a 77 ready -1 0 0":                   {Peer: peers[0]},
+		"m_a x ready 1 0 0":                     {Peer: peers[0]},
+		"m_a 77 ready 1":                        {Peer: peers[0]},
+		"":                                      {Peer: peers[0]},
+	} {
+		if got := withReports(peers, line); len(got) != 1 || got[0] != want {
+			t.Errorf("%q is read as %+v, want %+v", line, got, want)
+		}
+	}
 }
 
 func TestStrangeEntriesAreErrors(t *testing.T) {

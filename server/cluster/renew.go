@@ -26,6 +26,7 @@ func (m *Member) renewals(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-m.renewing:
 		}
 	}
 }
@@ -35,12 +36,18 @@ func (m *Member) renew(ctx context.Context) error {
 	defer cancel()
 	// The wall clock goes on while a machine is suspended, Go's monotonic one does not.
 	began := time.Now().Round(0)
-	all, err := m.options.Directory.Renew(ctx, m.options.Self)
+	m.mu.Lock()
+	load := m.load
+	m.mu.Unlock()
+	all, err := m.options.Directory.Renew(ctx, m.options.Self, load())
 	if err != nil {
 		return err
 	}
-	others := slices.DeleteFunc(all, func(peer Peer) bool { return peer == m.options.Self })
+	others := slices.DeleteFunc(all, func(server Server) bool { return server.Peer == m.options.Self })
 	m.mu.Lock()
+	if !sameServers(m.peers, others) {
+		m.joined = began
+	}
 	late := !m.renewed.IsZero() && began.Sub(m.renewed) > LivenessTimeout
 	m.renewed, m.peers = began, others
 	m.mu.Unlock()
@@ -50,6 +57,19 @@ func (m *Member) renew(ctx context.Context) error {
 		m.Reassert()
 	}
 	return nil
+}
+
+// sameServers tells whether nobody has come or gone.
+func sameServers(before, now []Server) bool {
+	if len(before) != len(now) {
+		return false
+	}
+	for _, server := range now {
+		if !slices.ContainsFunc(before, func(known Server) bool { return known.Peer == server.Peer }) {
+			return false
+		}
+	}
+	return true
 }
 
 // bookkeeping keeps the entries of this server in the directory, until ctx ends.

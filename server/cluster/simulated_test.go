@@ -17,12 +17,15 @@ type simulatedDirectory struct {
 	away    bool
 	entries map[string]Entry
 	servers map[Peer]time.Time
+	loads   map[Peer]Load
+	// reports counts renewals: each has another time.
+	reports int64
 }
 
 var errAway = errors.New("the directory is away")
 
 func newSimulatedDirectory() *simulatedDirectory {
-	return &simulatedDirectory{entries: map[string]Entry{}, servers: map[Peer]time.Time{}}
+	return &simulatedDirectory{entries: map[string]Entry{}, servers: map[Peer]time.Time{}, loads: map[Peer]Load{}}
 }
 
 func (d *simulatedDirectory) locked(act func()) error {
@@ -73,14 +76,15 @@ func (d *simulatedDirectory) Assert(_ context.Context, owner Peer, holdings ...H
 	return entries, err
 }
 
-func (d *simulatedDirectory) Renew(_ context.Context, self Peer) (peers []Peer, err error) {
+func (d *simulatedDirectory) Renew(_ context.Context, self Peer, load Load) (servers []Server, err error) {
 	err = d.locked(func() {
-		d.servers[self] = time.Now()
+		d.reports++
+		d.servers[self], d.loads[self] = time.Now(), load
 		for peer := range d.servers {
-			peers = append(peers, peer)
+			servers = append(servers, Server{Peer: peer, Load: d.loads[peer], Reported: d.reports})
 		}
 	})
-	return peers, err
+	return servers, err
 }
 
 func (d *simulatedDirectory) Leave(_ context.Context, self Peer) error {

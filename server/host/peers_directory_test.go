@@ -25,11 +25,11 @@ func TestTheDirectoryWorksOnARedisCluster(t *testing.T) {
 	defer cancel()
 	first, second := cluster.Peer{Instance: "m_a", Address: "10.0.0.1:9091"}, cluster.Peer{Instance: "m_b", Address: "10.0.0.2:9091"}
 	for _, peer := range []cluster.Peer{first, second} {
-		if _, err := directory.Renew(ctx, peer); err != nil {
+		if _, err := directory.Renew(ctx, peer, cluster.Load{State: cluster.Ready}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if peers, err := directory.Renew(ctx, first); err != nil || len(peers) != 2 {
+	if peers, err := directory.Renew(ctx, first, cluster.Load{State: cluster.Ready}); err != nil || len(peers) != 2 {
 		t.Errorf("servers: %v, %v", peers, err)
 	}
 	const connections = 100 // on all nodes, one script each in one pipeline
