@@ -22,6 +22,9 @@ func (h *receiver) RemoveFromGroup(_ context.Context, connectionID, group string
 	return h.index.part(connectionID, group), nil
 }
 
+// Fenced implements backplane.Receiver. No connection of this hub waits for a fence.
+func (h *receiver) Fenced(string, backplane.Target) {}
+
 // Complete implements backplane.Receiver.
 func (h *receiver) Complete(protocolName string, frame []byte) {
 	codec := protocol.Find(protocolName, h.options.Protocols)

@@ -26,6 +26,10 @@ const (
 	ScopeGroup
 	ScopeUser
 	ScopeConnection
+	// ScopeCommands and ScopeEverything are no audiences: Receiver.Fenced gets them for a fence that cuts the group commands
+	// of other servers, or these and all messages of the hub at once.
+	ScopeCommands
+	ScopeEverything
 )
 
 // Target is who gets a message: everyone (Name is empty), the members of the group Name, all connections of the
@@ -67,6 +71,13 @@ type Receiver interface {
 	// Complete hands over a completion that a client of another server sent for an invocation of this server:
 	// frame is framed as in the named protocol.
 	Complete(protocol string, frame []byte)
+	// Fenced tells of a fence that some server asked for (Fencer.Fence), other servers' included. It is called as Deliver is, in
+	// its place: what was published to target before the fence has been delivered, what is published behind it has not. Of the
+	// group commands those from before the fence may still be to come; FencesBefore tells them from others.
+	//
+	// Where one order holds all messages together, it is called once, with ScopeEverything. Else it is called for each target
+	// that the fence names, for ScopeAll and for ScopeCommands, in any order, and says nothing of others.
+	Fenced(mark string, target Target)
 }
 
 // Hub is the backplane of one hub on one server. All methods may be called concurrently.

@@ -110,6 +110,8 @@ func (c *busConnection) take() []busReply {
 	return taken
 }
 
+func (c *busConnection) order() string { return c.table.source() }
+
 func (c *busConnection) publish(_ context.Context, channel string, payload []byte) (receivers int64, err error) {
 	c.bus.mutex.Lock()
 	defer c.bus.mutex.Unlock()
@@ -132,6 +134,7 @@ func (c *busConnection) sever() {
 	c.cut, c.inbox = true, nil
 	clear(c.subscribed)
 	c.bus.mutex.Unlock()
+	c.table.hears("")
 	c.leg.fall(errSessionEnded)
 }
 
@@ -139,6 +142,7 @@ func (c *busConnection) sever() {
 func (c *busConnection) restart() {
 	c.bus.mutex.Lock()
 	c.cut = false
+	c.table.hears("the bus")
 	c.table.restart()
 	c.bus.mutex.Unlock()
 	c.subscribe()

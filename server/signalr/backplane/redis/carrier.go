@@ -16,6 +16,9 @@ type carrier interface {
 	// publish returns when Redis has accepted payload, with the number of subscribers that it was handed to. It keeps
 	// payload until then. Errors wrap backplane.ErrUnavailable.
 	publish(ctx context.Context, channel string, payload []byte) (receivers int64, err error)
+	// order names what puts payloads in the order in which they come here now. It is empty if nothing does, or nothing is
+	// known of it. Where it is by channel only, each has the order of its own that fences need.
+	order() string
 }
 
 // newCarrier returns the carrier of the mode that options ask for.
@@ -60,6 +63,8 @@ func (l *link) run(ctx context.Context) {
 	connections.Go(func() { l.subscriber.run(ctx) })
 	connections.Wait()
 }
+
+func (l *link) order() string { return l.subscriber.part.source() }
 
 func (l *link) publish(ctx context.Context, channel string, payload []byte) (receivers int64, err error) {
 	return l.publisher.publish(ctx, channel, payload)

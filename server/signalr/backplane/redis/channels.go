@@ -32,6 +32,10 @@ func (c channels) target(target backplane.Target) string {
 // groups returns the channel that carries group commands to all servers of the hub.
 func (c channels) groups() string { return c.prefix + c.hub + ":internal:groups" }
 
+// fences returns the channel that carries fences to all servers of the hub, where one fence cuts everything. ASP.NET Core
+// servers do not listen to it.
+func (c channels) fences() string { return c.prefix + c.hub + ":internal:fence" }
+
 // acknowledgements returns the channel on which server is told that its group command was carried out.
 func (c channels) acknowledgements(server string) string {
 	return c.prefix + c.hub + ":internal:ack:" + server

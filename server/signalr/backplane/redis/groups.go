@@ -54,9 +54,10 @@ func (h *hub) command(ctx context.Context, command groupCommand) error {
 func (h *hub) receiveGroupCommand(payload []byte) {
 	command, err := decodeGroupCommand(payload)
 	if err != nil {
-		h.dropped(err, len(payload))
+		h.receiveFenceInBand(backplane.Target{Scope: backplane.ScopeCommands}, payload, err)
 		return
 	}
+	command.fencesBefore = h.commandFences.Load()
 	if !h.commands.add(command) {
 		h.dropped(errTooManyCommands, len(payload))
 	}
@@ -68,7 +69,7 @@ var errTooManyCommands = errors.New("too many group commands are under way")
 func (h *hub) carryOut(command groupCommand) {
 	ctx, cancel := context.WithTimeout(h.closing, h.plane.options.AcknowledgeTimeout)
 	defer cancel()
-	local, err := h.act(ctx, command)
+	local, err := h.act(backplane.WithFencesBefore(ctx, command.fencesBefore), command)
 	if local && err == nil {
 		channel := h.channels.acknowledgements(command.server)
 		_, err = h.publish(ctx, channel, encodeAcknowledgement(command.id))

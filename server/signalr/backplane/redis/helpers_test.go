@@ -82,12 +82,15 @@ func (d delivery) String() string {
 type recorder struct {
 	deliveries  chan delivery
 	completions chan completion
+	fences      chan fence
 	// onGroup acts on group commands; nil: no connection is here.
 	onGroup func(ctx context.Context, add bool, connectionID, group string) (bool, error)
+	// onFence, if set, is called in the place of the fence.
+	onFence func(mark string)
 }
 
 func newRecorder() *recorder {
-	return &recorder{deliveries: make(chan delivery, 100_000), completions: make(chan completion, 1000)}
+	return &recorder{deliveries: make(chan delivery, 100_000), completions: make(chan completion, 1000), fences: make(chan fence, 1000)}
 }
 
 func (r *recorder) Deliver(target backplane.Target, message backplane.Message) {
@@ -110,6 +113,19 @@ func (r *recorder) RemoveFromGroup(ctx context.Context, connectionID, group stri
 
 func (r *recorder) Complete(protocol string, frame []byte) {
 	r.completions <- completion{protocol, frame}
+}
+
+// fence is one call of Fenced.
+type fence struct {
+	mark   string
+	target backplane.Target
+}
+
+func (r *recorder) Fenced(mark string, target backplane.Target) {
+	if r.onFence != nil {
+		r.onFence(mark)
+	}
+	r.fences <- fence{mark, target}
 }
 
 func (r *recorder) expect(t testing.TB, target backplane.Target, text string) backplane.Message {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
@@ -27,6 +28,8 @@ type hub struct {
 	failedCommands   logLimit
 	acknowledgements acknowledgements
 	commands         commandQueue
+	// commandFences counts the fences that have cut the group commands.
+	commandFences atomic.Uint64
 
 	// closing ends when Close is called; cancel ends it.
 	closing context.Context //nolint:containedctx // the lifetime of the hub, for the work it starts by itself
@@ -47,6 +50,9 @@ func newHub(plane *Backplane, channels channels, receiver backplane.Receiver) *h
 		{channels.acknowledgements(channels.server), h.receiveAcknowledgement},
 		{channels.results(), h.receiveCompletion},
 	}
+	if plane.options.Mode != ModeSharded { // there they come in each channel
+		fixed = append(fixed, handler{channels.fences(), h.receiveFence})
+	}
 	h.fixed = namesOf(fixed)
 	plane.table.add(h, fixed)
 	return h
@@ -60,7 +66,7 @@ func (h *hub) handlerOf(target backplane.Target) handler {
 func (h *hub) receiveInvocation(target backplane.Target, payload []byte) {
 	message, extra, err := decodeInvocation(payload)
 	if err != nil {
-		h.dropped(err, len(payload))
+		h.receiveFenceInBand(target, payload, err)
 		return
 	}
 	if extra.sent > 0 {

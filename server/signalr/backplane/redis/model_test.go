@@ -77,6 +77,8 @@ func (s *modelServer) RemoveFromGroup(_ context.Context, id, group string) (bool
 
 func (s *modelServer) Complete(string, []byte) {}
 
+func (s *modelServer) Fenced(string, backplane.Target) {}
+
 func (s *modelServer) has(id string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -267,7 +267,7 @@ func TestChannelsInRedisAreThoseOfTheReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := inside(opened).channels
-	fixed := []string{"App_Chat:all", "App_Chat:internal:ack:" + names.server, "App_Chat:internal:groups", "App_Chat:internal:return:" + names.server}
+	fixed := []string{"App_Chat:all", "App_Chat:internal:ack:" + names.server, "App_Chat:internal:fence", "App_Chat:internal:groups", "App_Chat:internal:return:" + names.server}
 	want := slices.Concat(fixed, []string{"App_Chat:connection:c1", "App_Chat:group:*", "App_Chat:user:a[b]?"})
 	expectChannels(t, client, want)
 	if patterns := client.PubSubNumPat(testContext(t)).Val(); patterns != 0 {

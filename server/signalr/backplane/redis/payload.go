@@ -26,6 +26,8 @@ type groupCommand struct {
 	action       int32
 	group        string
 	connectionID string
+	// fencesBefore does not travel: how many fences had come here before the command.
+	fencesBefore uint64
 }
 
 // completion is a client's answer on its way to the server that asked. On the wire: [protocol, frame].
@@ -39,6 +41,9 @@ const maxHeader = 5
 
 // maxExtension is the most that an extension takes: a header, a time and a number.
 const maxExtension = 1 + 9 + 5
+
+// maxMark is how many bytes the mark of a fence may have.
+const maxMark = 256
 
 // extension is what servers of this kind add to an invocation, as its last element; the reference skips it. The zero
 // value is not written. On the wire: [sent, question], in microseconds since 1970.
@@ -104,6 +109,12 @@ func encodeGroupCommand(command groupCommand) []byte {
 	payload = appendInt(payload, command.action)
 	payload = msgp.AppendString(payload, command.group)
 	return msgp.AppendString(payload, command.connectionID)
+}
+
+// encodeFence returns [mark]. No message and no group command begins so.
+func encodeFence(mark string) []byte {
+	payload := msgp.AppendArrayHeader(make([]byte, 0, 2*maxHeader+len(mark)), 1)
+	return msgp.AppendString(payload, mark)
 }
 
 func encodeAcknowledgement(id int32) []byte {

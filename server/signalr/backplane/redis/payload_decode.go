@@ -89,6 +89,20 @@ func decodeGroupCommand(payload []byte) (groupCommand, error) {
 	return command, nil
 }
 
+func decodeFence(payload []byte) (mark string, err error) {
+	_, rest, err := readArray(payload, 1)
+	if err != nil {
+		return "", fmt.Errorf("read a fence: %w", err)
+	}
+	if mark, _, err = readString(rest); err != nil {
+		return "", fmt.Errorf("read a fence's mark: %w", err)
+	}
+	if mark == "" || len(mark) > maxMark {
+		return "", errBadMark
+	}
+	return mark, nil
+}
+
 func decodeAcknowledgement(payload []byte) (int32, error) {
 	_, rest, err := readArray(payload, 1)
 	if err != nil {

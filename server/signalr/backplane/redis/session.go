@@ -58,6 +58,8 @@ type session struct {
 	address string
 	slot    int
 	lookout *lookout
+	// process is the run of Redis at the other end, set by the login; empty if it does not tell.
+	process string
 }
 
 // anySlot is served by every primary.
@@ -66,7 +68,17 @@ const anySlot = -1
 // openFor connects to the primary at address, which was chosen for slot. The login takes place with the first command, and
 // so does the check that it is a primary.
 func (c connector) openFor(ctx context.Context, address string, slot int) (*session, error) {
-	opened, err := c.connect(ctx, address, c.checked())
+	var opened *session // the login comes after it is set
+	options := c.checked()
+	check := options.OnConnect
+	options.OnConnect = func(ctx context.Context, conn *goredis.Conn) error {
+		err := check(ctx, conn)
+		if err == nil {
+			opened.process, err = processOf(ctx, conn)
+		}
+		return err
+	}
+	opened, err := c.connect(ctx, address, options)
 	if err != nil {
 		return nil, err
 	}

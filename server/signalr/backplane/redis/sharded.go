@@ -3,6 +3,8 @@ package redis
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -230,6 +232,27 @@ func (s *sharded) publishWhenArranged(ctx context.Context, channel string, paylo
 		}
 		reason = err
 	}
+}
+
+// order names the processes that serve the slots: two servers that know the same ones hear each channel from the same.
+func (s *sharded) order() string {
+	s.mutex.Lock()
+	slots := s.slots
+	s.mutex.Unlock()
+	digest := sha256.New()
+	for first, next := 0, 0; first < slotCount; first = next {
+		for next = first; next < slotCount && slots[next] == slots[first]; next++ {
+		}
+		process := ""
+		if slots[first] != nil {
+			process = slots[first].part.source()
+		}
+		if process == "" {
+			return ""
+		}
+		fmt.Fprintf(digest, "%d-%d %s\n", first, next-1, process)
+	}
+	return hex.EncodeToString(digest.Sum(nil))
 }
 
 // unserved explains why no primary could be found for a channel.

@@ -37,6 +37,9 @@ func (s *streams) publish(ctx context.Context, channel string, payload []byte) (
 	return unknownReceivers, s.writer.publish(ctx, channel, payload)
 }
 
+// order is that of the entries of a stream. It is the same for all who read them from the same run of Redis.
+func (s *streams) order() string { return s.reader.table.source() }
+
 // streamKeys names the streams. All of one prefix are in one slot, because one command reads them all.
 type streamKeys struct{ prefix string }
 

@@ -185,6 +185,7 @@ func (r *streamReader) serve(ctx context.Context, opened *session, found facts) 
 			return err
 		}
 		r.history = found.history
+		r.table.hears(opened.process)
 	}
 	r.setInterrupt(opened.abort)
 	defer r.setInterrupt(nil)
@@ -304,6 +305,7 @@ func (r *streamReader) step(ctx context.Context, client *goredis.Client, from *r
 	}
 	if info.LastGenerated.Before(cursor.Position()) { // the stream was deleted and began anew
 		r.missed(from.key, cursor.NewHistory(info))
+		r.table.hears(r.table.source())
 		return info == stream.Info{}, nil
 	}
 	result, err := read.Result()
@@ -403,6 +405,7 @@ func (r *streamReader) missed(key string, entries uint64) {
 	}
 	r.leg.status.missed(entries)
 	r.observer.Missed(entries)
+	r.table.hears(r.table.source()) // others may have read them
 	if times, due := r.missing.add(time.Now()); due {
 		r.logger.Error("messages were gone from the stream before this server had read them", "stream", key, "messages", entries, "times", times)
 	}

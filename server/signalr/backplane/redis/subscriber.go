@@ -65,6 +65,8 @@ func (s *subscriber) serve(ctx context.Context, opened *session, pubsub *goredis
 	defer cancel()
 	stop := context.AfterFunc(ctx, opened.abort)
 	defer stop()
+	s.part.hears(opened.process)
+	defer s.part.hears("")
 	s.part.restart()
 	var writer sync.WaitGroup
 	var writeErr error

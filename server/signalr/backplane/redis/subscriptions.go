@@ -20,6 +20,9 @@ type subscriptions struct {
 	wanted  int
 	// place says to which part a channel belongs, nil if to none at present.
 	place func(channel string) *part
+	// breaks counts how often messages may have come otherwise than to other processes: a connection was lost or made, or a
+	// channel put elsewhere.
+	breaks uint64
 }
 
 // part is what one connection has to subscribe.
@@ -28,6 +31,8 @@ type part struct {
 	// wake tells the subscriber that changes has something to tell.
 	wake    chan struct{}
 	changed []*subscription
+	// process is the run of Redis that sends what comes now; empty while nothing can come, or if Redis does not tell.
+	process string
 }
 
 // subscription is one channel.
@@ -215,11 +220,34 @@ func (p *part) restart() {
 	}
 }
 
+// hears is called when what comes is from process from now on, other than before; nothing comes if it is empty.
+func (p *part) hears(process string) {
+	p.table.mutex.Lock()
+	defer p.table.mutex.Unlock()
+	p.table.breaks++
+	p.process = process
+}
+
+// source returns the run of Redis that sends what comes now, if it is known.
+func (p *part) source() string {
+	p.table.mutex.Lock()
+	defer p.table.mutex.Unlock()
+	return p.process
+}
+
+// generation returns breaks.
+func (s *subscriptions) generation() uint64 {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.breaks
+}
+
 // misplaced is called when Redis has said that this connection's server does not serve slot. What was asked of it there
 // is void; it is asked again when the table is arranged anew.
 func (p *part) misplaced(slot int) {
 	p.table.mutex.Lock()
 	defer p.table.mutex.Unlock()
+	p.table.breaks++
 	for _, entry := range p.table.entries {
 		if entry.part == p && slotOf(entry.channel) == slot {
 			entry.sent, entry.outstanding = false, 0
@@ -235,6 +263,7 @@ func (s *subscriptions) arrange(place func(channel string) *part) {
 	s.place = place
 	for _, entry := range s.entries {
 		if belongs := place(entry.channel); belongs != entry.part {
+			s.breaks++
 			entry.part, entry.sent, entry.outstanding, entry.listed = belongs, false, 0, false
 		}
 		if !s.forgetIfIdle(entry) && entry.wanted != entry.sent {
