@@ -217,7 +217,8 @@ type Scheduling struct {
 
 	// topologySpreadConstraints say how evenly the pods are spread. A constraint
 	// without a labelSelector is about the pods that this field is about.
-	// Default for hub servers: over nodes and zones, as well as it can be done.
+	// Default for hub servers: over nodes and, without an affinity of your own,
+	// over zones, as well as it can be done.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

@@ -1,12 +1,16 @@
 package children
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 )
+
+// templateLabel tells pods of one template of a Deployment from those of another.
+const templateLabel = appsv1.DefaultDeploymentUniqueLabelKey
 
 // podSecurity runs a pod as nobody in particular, without a way to become somebody else.
 func podSecurity(user int64) *coreac.PodSecurityContextApplyConfiguration {
@@ -49,20 +53,24 @@ func schedule(pod *coreac.PodSpecApplyConfiguration, scheduling v1alpha1.Schedul
 	return nil
 }
 
-// spread puts the constraints of the spec, or the standard ones, into a pod.
+// spread puts the constraints of the spec, or the standard ones, into a pod. Standard are nodes first, by a constraint, and then
+// zones, by an affinity: a scheduler that has two constraints to heed ignores both on nodes that lack one of the two labels, and
+// puts all pods on one node of a Kubernetes cluster without zones. An affinity of the user's takes the place of the one for zones.
+//
+// Only pods of one template are counted: those that are replaced anyway must not push their successors together.
 func spread(pod *coreac.PodSpecApplyConfiguration, scheduling v1alpha1.Scheduling, selector map[string]string) error {
 	constraints, err := asList[coreac.TopologySpreadConstraintApplyConfiguration](scheduling.TopologySpreadConstraints)
 	if err != nil {
 		return err
 	}
 	if len(constraints) == 0 {
-		// Only pods of one template are counted: those that are replaced anyway must not push their successors together.
-		for _, topology := range []string{corev1.LabelHostname, corev1.LabelTopologyZone} {
-			constraints = append(constraints, coreac.TopologySpreadConstraint().
-				WithTopologyKey(topology).
-				WithMaxSkew(1).
-				WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-				WithMatchLabelKeys("pod-template-hash"))
+		constraints = append(constraints, coreac.TopologySpreadConstraint().
+			WithTopologyKey(corev1.LabelHostname).
+			WithMaxSkew(1).
+			WithWhenUnsatisfiable(corev1.ScheduleAnyway).
+			WithMatchLabelKeys(templateLabel))
+		if scheduling.Affinity == nil {
+			pod.WithAffinity(coreac.Affinity().WithPodAntiAffinity(otherZones(selector)))
 		}
 	}
 	for _, constraint := range constraints {
@@ -72,6 +80,16 @@ func spread(pod *coreac.PodSpecApplyConfiguration, scheduling v1alpha1.Schedulin
 	}
 	pod.WithTopologySpreadConstraints(constraints...)
 	return nil
+}
+
+// otherZones prefers the zones with the fewest pods of the selector.
+func otherZones(selector map[string]string) *coreac.PodAntiAffinityApplyConfiguration {
+	return coreac.PodAntiAffinity().WithPreferredDuringSchedulingIgnoredDuringExecution(coreac.WeightedPodAffinityTerm().
+		WithWeight(100).
+		WithPodAffinityTerm(coreac.PodAffinityTerm().
+			WithTopologyKey(corev1.LabelTopologyZone).
+			WithLabelSelector(metaac.LabelSelector().WithMatchLabels(selector)).
+			WithMatchLabelKeys(templateLabel)))
 }
 
 func pullSecrets(pod *coreac.PodSpecApplyConfiguration, names []v1alpha1.SecretName) {

@@ -1,0 +1,155 @@
+package controllers_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// TestHubServersAreSpread has the scheduler of Kubernetes place the pods of a ChatCluster. One node is so much larger than the
+// others that all pods would go there if nothing spread them.
+func TestHubServersAreSpread(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	o.runScheduler()
+	for name, c := range map[string]struct {
+		// zones are those of the nodes, the largest node first.
+		zones []string
+		pods  int
+		// over is what the pods are counted by.
+		over string
+		want int
+	}{
+		"over nodes that have no zones": {zones: []string{"", "", ""}, pods: 6, over: corev1.LabelHostname, want: 2},
+		"over nodes of one zone":        {zones: []string{"a", "a", "a"}, pods: 6, over: corev1.LabelHostname, want: 2},
+		"over zones":                    {zones: []string{"a", "a", "b"}, pods: 2, over: corev1.LabelTopologyZone, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodes := o.makeNodes(t, c.zones)
+			count := map[string]int{}
+			for _, node := range o.schedule(t, "demo", c.pods) {
+				count[nodes[node][c.over]]++
+			}
+			for place, pods := range count {
+				if pods != c.want {
+					t.Errorf("%q has %d of %d pods, want %d: %v", place, pods, c.pods, c.want, count)
+				}
+			}
+		})
+	}
+}
+
+// runScheduler runs kube-scheduler until the test ends, or skips the test where it is not beside kube-apiserver.
+func (o *operator) runScheduler() {
+	o.t.Helper()
+	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-scheduler")
+	if _, err := os.Stat(program); err != nil {
+		o.t.Skip("kube-scheduler is not in KUBEBUILDER_ASSETS: where it puts pods is not tested")
+	}
+	file := filepath.Join(o.t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(o.kubeconfig(), file); err != nil {
+		o.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, program, "--kubeconfig", file, "--leader-elect=false", "--secure-port=0")
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Start(); err != nil {
+		cancel()
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() {
+		cancel()
+		_ = command.Wait() // it was killed
+		if o.t.Failed() {
+			o.t.Logf("kube-scheduler said:\n%s", output.String())
+		}
+	})
+}
+
+// kubeconfig is for programs that may do everything.
+func (o *operator) kubeconfig() clientcmdapi.Config {
+	const name = "test"
+	return clientcmdapi.Config{
+		Clusters: map[string]*clientcmdapi.Cluster{name: {Server: o.config.Host, CertificateAuthorityData: o.config.CAData}},
+		AuthInfos: map[string]*clientcmdapi.AuthInfo{name: {
+			ClientCertificateData: o.config.CertData, ClientKeyData: o.config.KeyData,
+		}},
+		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
+		CurrentContext: name,
+	}
+}
+
+// makeNodes makes a node for each zone, the first larger than all others, and returns their labels by their names.
+func (o *operator) makeNodes(t *testing.T, zones []string) map[string]map[string]string {
+	t.Helper()
+	nodes := map[string]map[string]string{}
+	for index, zone := range zones {
+		name := fmt.Sprintf("node-%d", index)
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
+		if zone != "" {
+			node.Labels[corev1.LabelTopologyZone] = zone
+		}
+		cores := "2"
+		if index == 0 {
+			cores = "200"
+		}
+		size := corev1.ResourceList{"cpu": resource.MustParse(cores), "memory": resource.MustParse(cores + "Gi"), "pods": resource.MustParse("100")}
+		if err := o.admin.Create(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = o.admin.Delete(context.Background(), node) })
+		node.Status = corev1.NodeStatus{
+			Capacity: size, Allocatable: size, Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+		}
+		if err := o.admin.Status().Update(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+		node.Spec.Taints = nil // each node begins as one that is not ready
+		if err := o.admin.Update(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+		nodes[name] = node.Labels
+	}
+	return nodes
+}
+
+// schedule makes pods of the Deployment's template one after another, and returns the nodes that they were given.
+func (o *operator) schedule(t *testing.T, cluster string, count int) []string {
+	t.Helper()
+	template := get(o, &appsv1.Deployment{}, cluster+"-hub").Spec.Template
+	template.Labels[appsv1.DefaultDeploymentUniqueLabelKey] = "1"
+	nodes := make([]string, 0, count)
+	for index := range count {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: fmt.Sprintf("placed-%d", index), Labels: template.Labels},
+			Spec:       template.Spec,
+		}
+		if err := o.admin.Create(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = o.admin.Delete(context.Background(), pod, client.GracePeriodSeconds(0)) })
+		eventually(t, patience, func() error {
+			if pod = get(o, &corev1.Pod{}, pod.Name); pod.Spec.NodeName == "" {
+				return errors.New("the pod has no node")
+			}
+			return nil
+		})
+		nodes = append(nodes, pod.Spec.NodeName)
+	}
+	return nodes
+}
