@@ -1,0 +1,3 @@
+package redisform
+
+func (p *planner) planCluster() {}

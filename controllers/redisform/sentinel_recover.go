@@ -1,0 +1,128 @@
+package redisform
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// recover finds a primary when Sentinels cannot: all servers have started again, or for the first time, and nobody may
+// choose one of them before all who may have the newest data were heard. The one that gone was is nil if no Sentinel
+// remembers any.
+func (p *planner) recover(gone *Server) {
+	best, why := p.choose(gone)
+	if best == nil {
+		reason := WaitingForData
+		if !p.memory.Formed {
+			reason = Forming
+		}
+		p.is(reason, why)
+		return
+	}
+	reason := FailingOver
+	if !p.memory.Formed {
+		reason = Forming
+	}
+	p.is(reason, best.Name+" becomes the primary")
+	if gone == nil || best.Name == gone.Name {
+		p.do(Step{Action: Promote, Member: best.Name, Why: why})
+	} else if best.Priority == neverPriority {
+		// The Sentinels do the rest once they have heard of it.
+		p.do(Step{Action: Elect, Member: best.Name, Value: strconv.Itoa(normalPriority), Why: why})
+	}
+}
+
+// choose returns the server that has the newest data, and why it is, or nil and why that is not known yet.
+func (p *planner) choose(gone *Server) (best *Server, why string) {
+	candidates, loading, away := p.candidates()
+	if len(loading) > 0 {
+		return nil, "waits for what " + strings.Join(loading, ", ") + " will have loaded"
+	}
+	waiting := "waits for the data that " + strings.Join(away, ", ") + " may have"
+	if len(candidates) == 0 {
+		return nil, waiting
+	}
+	last := gone
+	if last == nil {
+		last = p.named(p.memory.Primary)
+	}
+	// A replica that is electable has not started again since it had all data.
+	best = slices.MaxFunc(candidates, func(a, b *Server) int {
+		return cmp.Or(compareBool(a.Keys > 0, b.Keys > 0), compareBool(a.Priority > 0, b.Priority > 0),
+			compareBool(a == last, b == last), p.compare(a, b))
+	})
+	switch {
+	case len(away) == 0:
+		return best, "all servers answer, and none has newer data"
+	case best == last && best.Keys > 0:
+		return best, "it was the primary, and has its data"
+	}
+	if why := p.withoutOthers(best); why != "" {
+		return best, why
+	}
+	return nil, waiting
+}
+
+func (p *planner) candidates() (candidates []*Server, loading, away []string) {
+	for i := range p.facts.Servers {
+		switch server := &p.facts.Servers[i]; {
+		case server.Loading:
+			loading = append(loading, server.Name)
+		case server.Reached && !server.Ending:
+			candidates = append(candidates, server)
+		case server.Wanted:
+			away = append(away, server.Name)
+		}
+	}
+	return candidates, loading, away
+}
+
+// withoutOthers is why to go on with the best of those that are there, though others are away; empty if that would be wrong.
+func (p *planner) withoutOthers(best *Server) string {
+	switch {
+	case p.wanted.AcceptLoss:
+		return "the loss of what others may have is accepted"
+	case p.waited("data") < p.wanted.Timing.Patience:
+		return ""
+	case best.Keys > 0 && slices.Contains(p.memory.InSync, best.Name):
+		return "it had all data when the primary was last seen"
+	case !p.wanted.Persistent, p.memory.Formed && !p.memory.HadData:
+		return "there are no data to wait for"
+	}
+	return ""
+}
+
+// compare says which of two servers is rather the one with the newest data.
+func (p *planner) compare(a, b *Server) int {
+	order := cmp.Or(
+		compareBool(a.Keys > 0, b.Keys > 0),
+		compareBool(a.Name == p.memory.Primary, b.Name == p.memory.Primary),
+		compareBool(slices.Contains(p.memory.InSync, a.Name), slices.Contains(p.memory.InSync, b.Name)),
+		cmp.Compare(a.Replicas, b.Replicas),
+	)
+	if order == 0 && a.History == b.History {
+		order = cmp.Compare(a.Offset, b.Offset)
+	}
+	return cmp.Or(order, compareBool(a.Wanted, b.Wanted), cmp.Compare(a.Keys, b.Keys), cmp.Compare(b.Ordinal, a.Ordinal))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// named finds a server by its name.
+func (p *planner) named(name string) *Server {
+	at := slices.IndexFunc(p.facts.Servers, func(s Server) bool { return s.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return &p.facts.Servers[at]
+}

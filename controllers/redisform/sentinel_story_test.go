@@ -1,0 +1,183 @@
+package redisform
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden traces anew")
+
+// golden compares a story with the one that was accepted before.
+func golden(t *testing.T, name, story string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".trace")
+	if *update {
+		if err := os.WriteFile(file, []byte(story), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accepted, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(accepted) != story {
+		t.Errorf("the story %s is another one (go test -update accepts it):\n%s", name, story)
+	}
+}
+
+// settle runs until all is well and has been for a while.
+func (w *sentinelWorld) settle() {
+	w.t.Helper()
+	well := 0
+	for range 600 {
+		w.tick()
+		if well++; w.last.Status.Reason != Healthy || len(w.last.Steps) > 0 || w.last.Status.Changing {
+			well = 0
+		}
+		if well == 2*simInfoPeriod {
+			return
+		}
+	}
+	w.t.Fatalf("it does not become well:\n%s", w.story())
+}
+
+// TestSentinelStories has whole stories, with what was seen and done at each second.
+func TestSentinelStories(t *testing.T) {
+	t.Parallel()
+	stories := []struct {
+		name       string
+		persistent bool
+		tell       func(*sentinelWorld)
+	}{
+		{"form", false, func(*sentinelWorld) {}},
+		{"primary-killed", false, func(w *sentinelWorld) {
+			primary := w.accepted()
+			w.tell(primary.Name + " is killed, and comes back after 20 seconds without its data")
+			w.kill(primary)
+			w.run(20)
+			w.start(primary)
+		}},
+		{"primary-restarts-empty-at-once", false, func(w *sentinelWorld) {
+			primary := w.accepted()
+			w.tell(primary.Name + " starts again without its data before anybody has missed it")
+			w.kill(primary)
+			w.start(primary)
+		}},
+		{"node-lost", true, func(w *sentinelWorld) {
+			w.tell("the node of the primary and of a Sentinel is lost for 5 minutes")
+			w.servers[0].cut, w.sentinels[0].up = true, false
+			w.run(300)
+			w.tell("it is back")
+			w.servers[0].cut, w.sentinels[0].up = false, true
+		}},
+		{"upgrade", true, func(w *sentinelWorld) {
+			w.tell("all pods are outdated")
+			for _, s := range w.servers {
+				s.Outdated = true
+			}
+			for _, s := range w.sentinels {
+				s.Outdated = true
+			}
+		}},
+		{"whole-restart-with-volumes", true, func(w *sentinelWorld) {
+			w.tell("all pods end at once; the last primary starts last")
+			w.restartAll(false)
+		}},
+		{"whole-restart-without-volumes", false, func(w *sentinelWorld) {
+			w.tell("all pods end at once; the last primary starts last")
+			w.restartAll(true)
+		}},
+		{"whole-restart-volume-lost", true, func(w *sentinelWorld) {
+			w.tell("all pods end at once, and the volume of the last primary is empty")
+			w.accepted().disk = nil
+			primary := w.accepted()
+			w.restartAll(true)
+			primary.data, primary.disk = nil, nil
+		}},
+		{"partition", true, func(w *sentinelWorld) {
+			primary := w.accepted()
+			w.tell(primary.Name + " is cut off for a minute, and is still a primary when it is back")
+			primary.cut = true
+			w.run(60)
+			w.tell("it is back")
+			primary.cut = false
+		}},
+		{"operator-away", true, func(w *sentinelWorld) {
+			primary := w.accepted()
+			w.tell("the operator is away; " + primary.Name + " is killed and comes back after 10 seconds")
+			w.away = true
+			w.kill(primary)
+			w.run(10)
+			w.start(primary)
+			w.run(60)
+			w.tell("the operator is back")
+			w.away = false
+		}},
+		{"sentinels-forget", true, func(w *sentinelWorld) {
+			w.tell("all Sentinels lose their files")
+			for _, s := range w.sentinels {
+				s.forget()
+			}
+		}},
+		{"wrong-primary", true, func(w *sentinelWorld) {
+			w.tell("a Sentinel watches a stranger")
+			w.sentinels[1].forget()
+			w.sentinels[1].primary = "stranger:6379"
+		}},
+		{"more-and-fewer", true, func(w *sentinelWorld) {
+			w.tell("two more replicas are wanted")
+			w.addServer(3)
+			w.addServer(4)
+			w.settle()
+			w.tell("redis-0 ends, and then only two servers are wanted")
+			w.kill(w.servers[0])
+			w.run(20)
+			w.start(w.servers[0])
+			w.settle()
+			for _, s := range w.servers {
+				s.Wanted = s.Ordinal < 2
+			}
+		}},
+	}
+	for _, story := range stories {
+		t.Run(story.name, func(t *testing.T) {
+			t.Parallel()
+			w := newSentinelWorld(t, 3, 3, story.persistent)
+			w.settle()
+			if story.name != "form" {
+				w.trace = nil
+			}
+			story.tell(w)
+			w.settle()
+			if w.emptied != "" {
+				t.Error(w.emptied)
+			}
+			if lost := w.lost(); lost > 0 && story.name != "whole-restart-without-volumes" {
+				t.Errorf("%d of %d acknowledged writes are lost", lost, len(w.acknowledged))
+			}
+			golden(t, "sentinel-"+story.name, w.story())
+		})
+	}
+}
+
+// restartAll ends all pods; the last primary starts some seconds after the others.
+func (w *sentinelWorld) restartAll(forgetful bool) {
+	primary := w.accepted()
+	for _, s := range w.servers {
+		w.kill(s)
+	}
+	for _, s := range w.sentinels {
+		if forgetful {
+			s.forget()
+		}
+	}
+	for _, s := range w.servers {
+		if s != primary {
+			w.start(s)
+		}
+	}
+	w.run(20)
+	w.start(primary)
+}
