@@ -1,5 +1,5 @@
 // Package frame speaks the client's side of WebSocket framing (RFC 6455, section 5) and cuts the
-// payload into hub messages. It does no I/O: bytes come in as the network delivers them, in any pieces.
+// payload into hub messages. But for Upgrade it does no I/O: bytes come in as the network delivers them, in any pieces.
 //
 // A load generator shares the processors with the servers it measures, so this is made to cost next to
 // nothing: payloads are looked at where they lie in the read buffer, and only what spans two reads is copied.

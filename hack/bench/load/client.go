@@ -76,7 +76,7 @@ func (c *client) Data(piece []byte) error {
 func (c *client) Control(opcode frame.Opcode, payload []byte) error {
 	switch opcode {
 	case frame.Ping:
-		c.reply.pong = frame.Append(c.reply.pong, frame.Pong, maskKey(), payload)
+		c.reply.pong = frame.Append(c.reply.pong, frame.Pong, frame.MaskKey(), payload)
 	case frame.Close:
 		return closeError(payload)
 	}

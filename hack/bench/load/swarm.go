@@ -217,7 +217,7 @@ func (s *Swarm) keepAlive(ctx context.Context) {
 
 // send writes one hub message; a connection that cannot take it is lost.
 func (s *Swarm) send(c *client, message string) bool {
-	if err := c.socket.write(frame.Append(nil, frame.Text, maskKey(), []byte(message))); err != nil {
+	if err := c.socket.write(frame.Append(nil, frame.Text, frame.MaskKey(), []byte(message))); err != nil {
 		s.lose(c, fmt.Errorf("send: %w", err))
 		return false
 	}
@@ -247,7 +247,7 @@ func (s *Swarm) Close() {
 		if !c.open.Load() {
 			continue
 		}
-		_ = c.socket.write(frame.Append(nil, frame.Close, maskKey(), goodbye)) // it may be gone already
+		_ = c.socket.write(frame.Append(nil, frame.Close, frame.MaskKey(), goodbye)) // it may be gone already
 	}
 	s.reader.stop()
 }
