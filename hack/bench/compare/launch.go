@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/chatcluster/chatcluster/hack/bench/redis"
 )
 
 // Servers are running servers of one kind on one Redis. Stop must be called once.
@@ -14,7 +16,7 @@ type Servers struct {
 	// PIDs are their process ids.
 	PIDs []int
 
-	redis   *redisServer
+	redis   *redis.Server
 	cluster *cluster
 	work    string
 }
@@ -33,10 +35,10 @@ func Launch(ctx context.Context, c Contender, count int, redisProgram, root stri
 	if _, err = c.prepare(ctx, root, s.work); err != nil {
 		return s, err
 	}
-	if s.redis, err = startRedis(ctx, redisProgram); err != nil {
+	if s.redis, err = redis.Start(ctx, redisProgram); err != nil {
 		return s, err
 	}
-	if s.cluster, err = startCluster(ctx, c, count, s.redis.address, s.work); err != nil {
+	if s.cluster, err = startCluster(ctx, c, count, s.redis.Address, s.work); err != nil {
 		return s, err
 	}
 	s.Hubs, s.Metrics, s.PIDs = s.cluster.hubs, s.cluster.metrics, s.cluster.pids()

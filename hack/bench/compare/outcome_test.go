@@ -143,7 +143,4 @@ func TestMachineDescribesItself(t *testing.T) {
 	if got := field("a\t: b\nmodel name\t: Some CPU: fast\n", "model name"); got != "Some CPU: fast" {
 		t.Errorf("model name is %q", got)
 	}
-	if got := redisVersion("Redis server v=7.0.15 sha=0"); got != "7.0.15" {
-		t.Errorf("redis version is %q", got)
-	}
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/chatcluster/chatcluster/hack/bench/load"
 	"github.com/chatcluster/chatcluster/hack/bench/process"
+	"github.com/chatcluster/chatcluster/hack/bench/redis"
 	"github.com/chatcluster/chatcluster/hack/bench/trial"
 )
 
 // bench is one comparison under way.
 type bench struct {
 	options  Options
-	redis    *redisServer
+	redis    *redis.Server
 	work     string // what was built lies here
 	present  []Contender
 	outcome  *Outcome
@@ -34,14 +35,14 @@ func Run(ctx context.Context, options Options) (*Outcome, error) {
 		return nil, fmt.Errorf("make a work folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	redis, err := startRedis(ctx, options.RedisServer)
+	server, err := redis.Start(ctx, options.RedisServer)
 	if err != nil {
 		return nil, err
 	}
-	defer redis.Stop()
-	b := &bench{options: options, redis: redis, work: work, traffics: options.traffics(), resting: options.resting()}
+	defer server.Stop()
+	b := &bench{options: options, redis: server, work: work, traffics: options.traffics(), resting: options.resting()}
 	b.outcome = newOutcome(b.resting, b.traffics)
-	b.outcome.Redis = redis.version
+	b.outcome.Redis = server.Version
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (b *bench) prepare(ctx context.Context) error {
 }
 
 func (b *bench) tryOut(ctx context.Context, c Contender) error {
-	started, err := startCluster(ctx, c, 1, b.redis.address, b.work)
+	started, err := startCluster(ctx, c, 1, b.redis.Address, b.work)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", c.Name, ErrAbsent, err)
 	}
@@ -112,7 +113,7 @@ func (b *bench) fail(round int, c Contender, err error) {
 // measureRest uses servers that have served nobody: memory that a load has left behind would hide what the
 // connections take.
 func (b *bench) measureRest(ctx context.Context, c Contender) error {
-	started, err := startCluster(ctx, c, b.options.Servers, b.redis.address, b.work)
+	started, err := startCluster(ctx, c, b.options.Servers, b.redis.Address, b.work)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (b *bench) noteStarts(c Contender, started *cluster) {
 }
 
 func (b *bench) measureTraffic(ctx context.Context, c Contender) error {
-	started, err := startCluster(ctx, c, b.options.Servers, b.redis.address, b.work)
+	started, err := startCluster(ctx, c, b.options.Servers, b.redis.Address, b.work)
 	if err != nil {
 		return err
 	}

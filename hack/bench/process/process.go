@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,6 +36,8 @@ type Spec struct {
 	// Launcher says that the program is a shell script that replaces itself with the server by exec: the clock of
 	// the start-up then runs from that moment, where the system can tell it (Linux).
 	Launcher bool
+	// Log, if not nil, gets the output, too.
+	Log io.Writer
 }
 
 // Process is a running server. Stop must be called once.
@@ -50,7 +54,11 @@ type Process struct {
 func Start(spec Spec) (*Process, error) {
 	p := &Process{command: newCommand(spec.Command), exited: make(chan struct{})}
 	p.command.Env = append(os.Environ(), spec.Environment...)
-	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	output := io.Writer(&p.output)
+	if spec.Log != nil {
+		output = io.MultiWriter(&p.output, spec.Log)
+	}
+	p.command.Stdout, p.command.Stderr = output, output
 	p.command.SysProcAttr = attributes()
 	p.command.WaitDelay = outputDelay
 	p.started = time.Now()
@@ -171,4 +179,30 @@ func (p *Process) Stop() {
 		kill(p.command.Process)
 		<-p.exited
 	})
+}
+
+// Terminate asks the process to end and does not wait for it.
+func (p *Process) Terminate() { terminate(p.command.Process) }
+
+// Kill ends the process and its group at once, and returns when it is gone.
+func (p *Process) Kill() {
+	kill(p.command.Process)
+	<-p.exited
+}
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// FreePort is a port of 127.0.0.1 that nobody has at the moment.
+func FreePort(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return port, nil
 }

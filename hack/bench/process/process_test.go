@@ -92,8 +92,12 @@ func TestServerThatEndsIsReportedWithItsOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	p := start(t, process.Spec{Command: []string{os.Args[0]}, Environment: []string{serverVariable + "=" + taken.Addr().String()}})
+	var log bytes.Buffer
+	p := start(t, process.Spec{Command: []string{os.Args[0]}, Environment: []string{serverVariable + "=" + taken.Addr().String()}, Log: &log})
 	_, err = p.AwaitHealthy(t.Context(), "http://127.0.0.1:1/health")
+	if !strings.Contains(log.String(), "address already in use") {
+		t.Errorf("the log is %q", &log)
+	}
 	if !errors.Is(err, process.ErrExited) || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}
@@ -212,5 +216,43 @@ func TestSettledWaitsWithinItsLimit(t *testing.T) {
 	}
 	if _, err := process.Settled(t.Context(), []int{1 << 30}, quick); err == nil {
 		t.Error("a process that is not there has settled")
+	}
+}
+
+func TestAPausedProcessAnswersWhenItIsResumed(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	p := start(t, process.Spec{Command: []string{os.Args[0]}, Environment: []string{serverVariable + "=" + address}})
+	url := "http://" + address + "/health"
+	if _, err := p.AwaitHealthy(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	// The signal takes its time to reach all threads.
+	for answers := true; answers; {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		_, err := p.AwaitHealthy(ctx, url)
+		answers = err == nil
+		cancel()
+	}
+	if err := p.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.AwaitHealthy(t.Context(), url); err != nil {
+		t.Errorf("a resumed server: %v", err)
+	}
+}
+
+func TestKillAndTerminateEndAProcess(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*process.Process){"kill": (*process.Process).Kill, "terminate": (*process.Process).Terminate} {
+		p := start(t, process.Spec{Command: []string{"/bin/sh", "-c", "exec sleep 60"}})
+		end(p)
+		<-p.Exited()
+		if p.Failure() == nil {
+			t.Errorf("%s: no failure is reported", name)
+		}
 	}
 }
