@@ -1,16 +1,13 @@
 package soak
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/chatcluster/chatcluster/hack/bench/metrics"
 	"github.com/chatcluster/chatcluster/hack/bench/process"
 )
 
@@ -70,19 +67,7 @@ func (s *scraper) look(ctx context.Context) (state State, err error) {
 }
 
 func (s *scraper) scrape(ctx context.Context, url string) (map[string]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := s.http.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered %s", response.Status)
-	}
-	values, err := parse(response.Body)
+	values, err := metrics.Read(ctx, s.http, url)
 	if err != nil {
 		return nil, err
 	}
@@ -92,29 +77,6 @@ func (s *scraper) scrape(ctx context.Context, url string) (map[string]float64, e
 		}
 	}
 	return values, nil
-}
-
-// parse adds up the samples of each metric in Prometheus's text format, whatever their labels.
-func parse(text io.Reader) (map[string]float64, error) {
-	values := map[string]float64{}
-	lines := bufio.NewScanner(text)
-	for lines.Scan() {
-		line := lines.Text()
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 {
-			return nil, fmt.Errorf("%q is no sample", line)
-		}
-		value, err := strconv.ParseFloat(line[at+1:], 64)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no sample: %w", line, err)
-		}
-		name, _, _ := strings.Cut(line[:at], "{")
-		values[name] += value
-	}
-	return values, lines.Err()
 }
 
 const (
