@@ -4,13 +4,15 @@
 //   node crowd.js URL COUNT [--transport WebSockets] [--stateful]
 //
 // In:  {"client":"js-0","say":TEXT} calls SendMessage.
-// Out: {"event":"joined","client":C}, "left" when its connection is lost, "back" when it is there again,
+// Out: {"event":"joined","client":C}, "left" with an error when its connection is lost, "back" when it is there again,
+//      "socket" when a WebSocket has ended, be it that the connection outlives it,
 //      {"event":"heard","client":C,"text":T,"server":S,"at":MILLISECONDS},
 //      {"event":"answered","text":T,"error":E or none}.
 // It ends when its standard input does.
 import readline from "node:readline";
 import { parseArgs } from "node:util";
 import signalR from "@microsoft/signalr";
+import WebSocket from "ws";
 
 const { HttpTransportType, HubConnectionBuilder, LogLevel } = signalR;
 const { values, positionals } = parseArgs({
@@ -23,23 +25,32 @@ const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 let ending = false;
 
+// The class of a client's WebSockets, those of Microsoft's client in Node.
+const socketsOf = (name) =>
+  class extends WebSocket {
+    constructor(...details) {
+      super(...details);
+      this.once("close", () => ending || tell({ event: "socket", client: name }));
+    }
+  };
+
 // A client that always comes back, as a page would that people leave open.
 class Client {
   constructor(name) {
     this.name = name;
     const builder = new HubConnectionBuilder()
-      .withUrl(url, { transport: HttpTransportType[values.transport] })
+      .withUrl(url, { transport: HttpTransportType[values.transport], WebSocket: socketsOf(name) })
       .withAutomaticReconnect({ nextRetryDelayInMilliseconds: ({ previousRetryCount }) => (previousRetryCount ? 500 : 0) })
       .configureLogging(LogLevel.None);
     if (values.stateful) builder.withStatefulReconnect();
     this.connection = builder.build();
     this.connection.on("ReceiveMessage", (user, text, server) =>
       tell({ event: "heard", client: name, text, server, at: Date.now() }));
-    this.connection.onreconnecting(() => tell({ event: "left", client: name }));
+    this.connection.onreconnecting((error) => tell({ event: "left", client: name, error: error?.message }));
     this.connection.onreconnected(() => tell({ event: "back", client: name }));
-    this.connection.onclose(async () => {
+    this.connection.onclose(async (error) => {
       if (ending) return;
-      tell({ event: "left", client: name });
+      tell({ event: "left", client: name, error: error?.message });
       await this.start();
       if (!ending) tell({ event: "back", client: name });
     });
