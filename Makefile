@@ -144,6 +144,11 @@ bench: ## Measure two of our servers beside two of ASP.NET Core's, on one Redis
 soak: ## Let 1,000 clients come and go for SOAK, then see what they left behind in two servers
 	$(GO) run ./hack/bench soak --duration $(SOAK)
 
+.PHONY: handover
+handover: ## Roll, scale, pause and kill servers behind HAProxy, and count what 550 clients notice (HANDOVER=--short: 60)
+	@[ -d hack/clients/javascript/node_modules/ws ] || (cd hack/clients/javascript && $(NPM) ci --no-audit --no-fund --loglevel=error)
+	$(GO) run ./hack/bench handover $(HANDOVER)
+
 ##@ Check
 
 .PHONY: lint

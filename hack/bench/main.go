@@ -19,6 +19,7 @@ Usage:
   bench idle --url http://HOST:PORT/chatHub ...   memory per idle connection of running servers
   bench compare                                   ours and the reference side by side, all workloads
   bench soak                                      ours, while clients come and go: what do they leave behind?
+  bench handover                                  ours behind HAProxy, rolled, scaled, paused and killed: what do clients notice?
 
 bench COMMAND --help lists the flags.
 `
@@ -52,6 +53,8 @@ func run(ctx context.Context, arguments []string) error {
 		return runCompare(ctx, rest)
 	case "soak":
 		return runSoak(ctx, rest)
+	case "handover":
+		return runHandover(ctx, rest)
 	case "help", "--help", "-h":
 		fmt.Print(usage)
 		return nil

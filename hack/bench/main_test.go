@@ -36,6 +36,8 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		"compare --connections 5":                   "must be at least 20",
 		"compare --size 5":                          "must be at least",
 		"compare --contender /no/such/file":         "no such file",
+		"handover --servers 2":                      "at least 3",
+		"handover --raw 0 --javascript 0":           "must be positive",
 	} {
 		err := run(context.Background(), strings.Fields(arguments))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -74,6 +76,17 @@ func TestReportSaysWhatWentWrong(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &text)
 		}
+	}
+}
+
+func TestHandoverIsSkippedWithoutItsPrograms(t *testing.T) {
+	t.Parallel()
+	if err := run(t.Context(), strings.Fields("handover --haproxy /no/such/haproxy")); err != nil {
+		t.Error(err)
+	}
+	o, _, err := parseHandover(strings.Fields("--short --raw 7"))
+	if err != nil || o.Raw != 7 || o.JavaScript > 10 {
+		t.Errorf("a short trial has %d raw and %d JavaScript clients: %v", o.Raw, o.JavaScript, err)
 	}
 }
 

@@ -193,6 +193,16 @@ func (p *Process) Kill() {
 // Exited is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
+// Orderly tells whether the process has ended with exit status 0.
+func (p *Process) Orderly() bool {
+	select {
+	case <-p.exited:
+		return p.err == nil
+	default:
+		return false
+	}
+}
+
 // FreePort is a port of 127.0.0.1 that nobody has at the moment.
 func FreePort(ctx context.Context) (string, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")

@@ -128,10 +128,10 @@ func (b *Book) Hear(client, sender, number int, at time.Time) {
 	switch {
 	case c.heard[number] > 1:
 		now.doubled++
-	case int32(number) < c.latest[sender]: //nolint:gosec // as many as fit
+	case int32(number) < c.latest[sender]:
 		now.disordered++
 	default:
-		c.latest[sender] = int32(number) + 1 //nolint:gosec // as many as fit
+		c.latest[sender] = int32(number) + 1
 	}
 	now.pause = max(now.pause, at.Sub(c.last))
 	if at.After(c.last) {

@@ -33,14 +33,14 @@ var (
 	errSilent     = errors.New("the server was silent for too long")
 )
 
-// lostSocket says that a socket ended in the way that a session outlives.
-type lostSocket struct{ error }
+// lostError says that a socket ended in a way that the session outlives.
+type lostError struct{ error }
 
-func (e lostSocket) Unwrap() error { return e.error }
+func (e lostError) Unwrap() error { return e.error }
 
 // resumable tells whether the session goes on after what a socket ended with.
 func resumable(err error) bool {
-	var lost lostSocket
+	var lost lostError
 	return errors.As(err, &lost)
 }
 
@@ -111,7 +111,7 @@ func (s *socket) shakeHands(ctx context.Context) error {
 	return nil
 }
 
-// serve handles what comes until the socket ends, and returns why. The error is a lostSocket if the session may go on.
+// serve handles what comes until the socket ends, and returns why. The error is a lostError if the session may go on.
 func (s *socket) serve(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	var writer sync.WaitGroup
@@ -154,7 +154,7 @@ func (s *socket) lost(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = errors.New("the socket ended")
 	}
-	return lostSocket{err}
+	return lostError{err}
 }
 
 // Data implements frame.Handler.

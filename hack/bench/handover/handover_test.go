@@ -1,0 +1,109 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// small is a trial with few clients, or a reason why there can be none.
+func small(t *testing.T) Options {
+	t.Helper()
+	for _, program := range []string{"haproxy", "redis-server"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Servers: 3, Raw: 12, Rate: 50, Short: true, Quiet: time.Second, Pause: time.Second, HAProxy: "haproxy", RedisServer: "redis-server",
+		Root: root, Log: t.Output(),
+	}
+	return o
+}
+
+func TestClientsOfOtherServersNoticeNothingOfADeath(t *testing.T) {
+	t.Parallel()
+	o := small(t)
+	outcome, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const anyPause = time.Hour // the machine may be busy
+	clients := 0
+	for _, row := range outcome.Rows {
+		if row.Doubled+row.Disordered+row.Away > 0 {
+			t.Errorf("%s: %v", row.Phase, row)
+		}
+		if row.Phase == "rolling update" {
+			continue
+		}
+		if wrong := row.missed(anyPause); len(wrong) > 0 {
+			t.Errorf("%s, %s: %s", row.Phase, row.Who, strings.Join(wrong, ", "))
+		}
+		if strings.HasPrefix(row.Phase, "kill") {
+			clients += row.Clients
+			if (row.Who == "its clients") != (row.Closed > 0) {
+				t.Errorf("%s of a server that was killed saw %d closes", row.Who, row.Closed)
+			}
+		}
+	}
+	if clients != o.Raw+o.JavaScript || len(outcome.Rows) != 4 {
+		t.Errorf("%d clients in the rows of the kill, %d rows", clients, len(outcome.Rows))
+	}
+}
+
+func TestATrialEndsWhenInterrupted(t *testing.T) {
+	t.Parallel()
+	o := small(t)
+	o.Quiet = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Log = writer(func(text string) {
+		if strings.Contains(text, "quiet") {
+			cancel()
+		}
+	})
+	if _, err := Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// writer is told what is written.
+type writer func(string)
+
+func (w writer) Write(text []byte) (int, error) {
+	w(string(text))
+	return len(text), nil
+}
+
+func TestOptionsThatCannotBeAreNamed(t *testing.T) {
+	t.Parallel()
+	good := Options{Servers: 3, Raw: 1, Rate: 1, Quiet: 1, Pause: 1}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Options){
+		"2 servers":          func(o *Options) { o.Servers = 2 },
+		"clients and rate":   func(o *Options) { o.Raw = 0 },
+		"clients and rate m": func(o *Options) { o.Rate = 0 },
+		"durations":          func(o *Options) { o.Pause = 0 },
+	} {
+		o := good
+		change(&o)
+		if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+}

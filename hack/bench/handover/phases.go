@@ -1,0 +1,170 @@
+package handover
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// shortLead is how long clients talk before an event, longLead where it must be known which server each belongs to:
+	// every client has to say something meanwhile.
+	shortLead = 2 * time.Second
+	// balanceTimeout is how long servers may take until they have about as many clients each.
+	balanceTimeout = 40 * time.Second
+	balancePause   = 200 * time.Millisecond
+	// A server may have so many times the mean, and so many clients more, for all to count as balanced.
+	balanceFactor, balanceSlack = 1.07, 2
+)
+
+// phase is a part of the trial.
+type phase struct {
+	name string
+	lead time.Duration
+	goal goal
+	// disturb does what the phase is about and returns when it is over.
+	disturb func(context.Context, *trial) error
+	// after, if not nil, prepares for what follows, while nobody talks.
+	after func(context.Context, *trial) error
+}
+
+// phases are those of a trial, in order.
+func phases(o Options) []phase {
+	// All speak once in this time, and some twice.
+	round := time.Duration(o.Raw+o.JavaScript) * time.Second / time.Duration(o.Rate)
+	longLead := shortLead + 2*round
+	quiet := phase{name: "quiet", goal: unnoticed, disturb: func(ctx context.Context, _ *trial) error {
+		pause(ctx, o.Quiet)
+		return nil
+	}}
+	update := phase{name: "rolling update", lead: shortLead, goal: unnoticed, disturb: rollingUpdate}
+	kill := phase{name: "kill -9 of one", lead: longLead, goal: soonBack, disturb: killOne}
+	if o.Short {
+		return []phase{quiet, update, kill}
+	}
+	kill.after = replace
+	return []phase{
+		quiet, update,
+		{name: fmt.Sprintf("scale-in %d to %d", o.Servers, o.Servers-1), lead: shortLead, goal: unnoticed, disturb: scaleIn},
+		{name: fmt.Sprintf("scale-out %d to %d", o.Servers-1, o.Servers), lead: shortLead, goal: unnoticed, disturb: scaleOut},
+		kill,
+		{name: fmt.Sprintf("SIGSTOP of one for %v", o.Pause), lead: longLead, goal: kept, disturb: stopOne},
+		{name: "Redis restarted", lead: shortLead, goal: kept, disturb: func(ctx context.Context, t *trial) error { return t.site.restartRedis(ctx) }},
+	}
+}
+
+// rollingUpdate replaces each server, as a Deployment does with one pod more and none less: the new one first.
+func rollingUpdate(ctx context.Context, t *trial) error {
+	for _, old := range t.site.servers() {
+		if _, err := t.site.add(ctx); err != nil {
+			return err
+		}
+		if err := t.site.retire(ctx, old); err != nil {
+			return err
+		}
+	}
+	return t.note(ctx, "servers have")
+}
+
+// scaleIn retires the server with the fewest clients.
+func scaleIn(ctx context.Context, t *trial) error {
+	counts, err := t.site.connections(ctx)
+	if err != nil {
+		return err
+	}
+	least := slices.MinFunc(t.site.servers(), func(a, b *server) int { return counts[a.name] - counts[b.name] })
+	if err := t.site.retire(ctx, least); err != nil {
+		return err
+	}
+	return t.note(ctx, "servers have")
+}
+
+// scaleOut adds a server and waits until the others have given it its share.
+func scaleOut(ctx context.Context, t *trial) error {
+	if _, err := t.site.add(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := t.balanced(ctx); err != nil {
+		return err
+	}
+	return t.note(ctx, fmt.Sprintf("after %v servers have", time.Since(began).Round(lookPause)))
+}
+
+// killOne ends a server without a word and waits until the balancer has noticed.
+func killOne(ctx context.Context, t *trial) error {
+	victim := t.site.servers()[0]
+	t.concern(victim.name)
+	victim.place.server = nil
+	killed := time.Now()
+	victim.Kill()
+	if err := t.site.balancer.Await(ctx, victim.place.name, false); err != nil {
+		return err
+	}
+	t.noticed = time.Since(killed)
+	t.outcome.note("kill -9: the balancer noticed after %v", t.noticed.Round(lookPause/10))
+	return nil
+}
+
+// replace starts a server in the place of one that was killed.
+func replace(ctx context.Context, t *trial) error {
+	if _, err := t.site.add(ctx); err != nil {
+		return err
+	}
+	return t.balanced(ctx)
+}
+
+// stopOne pauses a server for a while.
+func stopOne(ctx context.Context, t *trial) error {
+	stopped := t.site.servers()[0]
+	t.concern(stopped.name)
+	if err := stopped.Pause(); err != nil {
+		return err
+	}
+	pause(ctx, t.options.Pause)
+	if err := stopped.Resume(); err != nil {
+		return err
+	}
+	return t.site.balancer.Await(ctx, stopped.place.name, true)
+}
+
+// balanced waits until all servers have about as many clients, or some time has passed.
+func (t *trial) balanced(ctx context.Context) error {
+	for end := time.Now().Add(balanceTimeout); time.Now().Before(end) && ctx.Err() == nil; pause(ctx, balancePause) {
+		counts, err := t.site.connections(ctx)
+		if err != nil {
+			return err
+		}
+		if even(counts) {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// even tells whether nobody has much more than the mean.
+func even(counts map[string]int) bool {
+	total, most := 0, 0
+	for _, count := range counts {
+		total += count
+		most = max(most, count)
+	}
+	return float64(most) <= float64(total)/float64(len(counts))*balanceFactor+balanceSlack
+}
+
+// note says in the outcome how many connections each server has.
+func (t *trial) note(ctx context.Context, words string) error {
+	counts, err := t.site.connections(ctx)
+	if err != nil {
+		return err
+	}
+	var each []int
+	for _, count := range counts {
+		each = append(each, count)
+	}
+	slices.Sort(each)
+	phase := t.outcome.phase
+	t.outcome.note("%s: %s %v connections", phase, words, each)
+	return nil
+}
