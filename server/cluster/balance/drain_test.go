@@ -74,7 +74,7 @@ func TestADrainEndsAtItsPace(t *testing.T) {
 			if sent := float64(movable - s.Movable); sent > seconds*float64(plan.Rate*takers)+1e-6 {
 				t.Fatalf("%v sent away after %v s", sent, seconds)
 			}
-			if told := float64(s.Told); told > 1 && s.Now < plan.Delay+plan.Period && told > 1+seconds/plan.Period.Seconds()*float64(ending) {
+			if told := float64(s.Told); told > 1 && s.Now < plan.Delay+plan.Period && told > 1+seconds/plan.Period.Seconds()*float64(ending)+1e-6 {
 				t.Fatalf("%v told after %v s", told, seconds)
 			}
 			s.Now += time.Duration(rapid.IntRange(1, 400).Draw(t, "pause")) * time.Millisecond

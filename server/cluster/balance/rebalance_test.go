@@ -152,7 +152,7 @@ func (s *simulation) move(from, to *simulated) {
 func (s *simulation) settled() bool {
 	share := s.share()
 	return !slices.ContainsFunc(s.servers, func(server *simulated) bool {
-		return float64(server.load.Connections)-share > max(tolerance*share, leastSurplus)
+		return server.giving || float64(server.load.Connections)-share > max(tolerance*share, leastSurplus)
 	})
 }
 
