@@ -11,11 +11,12 @@ type Goodbye struct {
 	Period time.Duration
 	// Rate is how many clients are sent away per second and server that takes them.
 	Rate int
+	// Patience is how long after Delay the server waits for another one that takes its clients. Then it tells all of them
+	// that they shall begin anew.
+	Patience time.Duration
 	// Deadline is when calls that still run are ended, so that nothing keeps their clients here.
 	Deadline time.Duration
-	// Alone means that nobody else can take the clients, now or later: a server without Redis. It does not wait for others.
-	Alone bool
-	// Stays means that the server does not end after the drain: it has no reason to cut who finds no other server.
+	// Stays means that the server does not end after the drain: it has no reason to end clients that no other server takes.
 	Stays bool
 }
 
@@ -24,40 +25,46 @@ type Scene struct {
 	Now time.Duration
 	// Last is when clients were last sent away. A pause is not made up for: it shall end in no burst.
 	Last time.Duration
-	// Takers is how many other servers take clients. A server that waits for the first of them has let Waited pass.
+	// Takers is how many other servers take clients, Waited when there was the first of them.
 	Takers int
 	Waited time.Duration
-	// Movable are clients to be sent away that nothing holds here now.
-	Movable int
-	// Ending are clients that begin anew and have not been told yet, Told those that have.
-	Ending, Told int
+	// Stateful are the clients that can be sent away, Movable those of them that can be now.
+	Stateful, Movable int
+	// Stateless are all others that have not been told to begin anew, Told is how many clients have been.
+	Stateless, Told int
 }
 
 // Step is what a server that drains does now.
 type Step struct {
-	// SendAway is how many clients to send away, Tell how many to tell to begin anew.
-	SendAway, Tell int
-	// Cut ends calls that still run with an error, and then tells everybody who is left.
+	// SendAway is how many clients to send away.
+	SendAway int
+	// Tell is how many clients to tell to begin anew; TellAll makes no difference between those that could be sent away and
+	// others.
+	Tell    int
+	TellAll bool
+	// Cut ends the calls that still run with an error.
 	Cut bool
 }
-
-// maximumStep is the longest pause that is made up for.
-const maximumStep = 200 * time.Millisecond
 
 // Next decides what is done now. It is called many times a second, or as often as the machine allows.
 func (g Goodbye) Next(s Scene) Step {
 	switch {
-	case s.Now >= g.Deadline && (s.Takers > 0 || !g.Stays):
-		return Step{SendAway: g.sendAway(s), Tell: s.Ending, Cut: true}
+	case s.Now >= g.Deadline && s.Takers > 0:
+		return Step{SendAway: g.sendAway(s), Tell: s.Stateless, Cut: true}
+	case s.Now >= g.Deadline && !g.Stays:
+		return Step{Tell: s.Stateful + s.Stateless, TellAll: true, Cut: true}
 	case s.Now < g.Delay:
 		return Step{}
-	case g.Alone:
-		return Step{Tell: g.tell(s, s.Now-g.Delay)}
-	case s.Takers == 0:
+	case s.Takers > 0:
+		return Step{SendAway: g.sendAway(s), Tell: g.tell(s.Stateless, s.Told, s.Now-max(g.Delay, s.Waited))}
+	case s.Now < g.Delay+g.Patience || g.Stays:
 		return Step{} // clients that leave now would find nobody
 	}
-	return Step{SendAway: g.sendAway(s), Tell: g.tell(s, s.Now-max(g.Delay, s.Waited))}
+	return Step{Tell: g.tell(s.Stateful+s.Stateless, s.Told, s.Now-g.Delay-g.Patience), TellAll: true}
 }
+
+// maximumStep is the longest pause that is made up for.
+const maximumStep = 200 * time.Millisecond
 
 // sendAway keeps the rate.
 func (g Goodbye) sendAway(s Scene) int {
@@ -68,11 +75,11 @@ func (g Goodbye) sendAway(s Scene) int {
 
 // tell spreads the goodbyes over the period. The first goes at once and nobody at the very end: a server with few clients
 // need not wait.
-func (g Goodbye) tell(s Scene, passed time.Duration) int {
-	all := s.Ending + s.Told
+func (g Goodbye) tell(left, told int, passed time.Duration) int {
+	all := left + told
 	due := all
 	if passed < g.Period {
 		due = 1 + int(float64(passed)/float64(g.Period)*float64(all))
 	}
-	return min(s.Ending, max(due-s.Told, 0))
+	return min(left, max(due-told, 0))
 }
