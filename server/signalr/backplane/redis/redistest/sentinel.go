@@ -42,21 +42,27 @@ func StartSentinels(t testing.TB, options ...string) *Sentinels {
 	return s
 }
 
-// startSentinel makes it look more often than a Sentinel does by default, and not pause for half a minute when the machine
-// is busy.
 func startSentinel(t testing.TB, master *Server) *Server {
 	t.Helper()
+	return StartSentinel(t, goredis.Options{},
+		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", ServiceName, master.Port),
+		"sentinel down-after-milliseconds "+ServiceName+" 500",
+		"sentinel failover-timeout "+ServiceName+" 2000",
+	)
+}
+
+// StartSentinel starts a Sentinel with the given lines of configuration, quick to act. The login is one that it accepts.
+func StartSentinel(t testing.TB, login goredis.Options, configuration ...string) *Server {
+	t.Helper()
+	need(t, "redis-sentinel")
 	port := freePort(t)
 	directory := t.TempDir()
 	file := filepath.Join(directory, "sentinel.conf")
-	configuration := []string{
+	configuration = append([]string{
 		fmt.Sprintf("port %d", port),
 		"bind 127.0.0.1",
 		"dir " + directory,
-		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 2", ServiceName, master.Port),
-		"sentinel down-after-milliseconds " + ServiceName + " 500",
-		"sentinel failover-timeout " + ServiceName + " 2000",
-	}
+	}, configuration...)
 	if err := os.WriteFile(file, []byte(strings.Join(configuration, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +70,7 @@ func startSentinel(t testing.TB, master *Server) *Server {
 	s.process.program, s.process.arguments = "redis-sentinel", []string{file}
 	t.Cleanup(s.Kill)
 	s.Start(t)
-	s.quicken(t)
+	s.Quicken(t, login)
 	return s
 }
 
@@ -72,12 +78,14 @@ func startSentinel(t testing.TB, master *Server) *Server {
 func (s *Sentinels) Start(t testing.TB, index int) {
 	t.Helper()
 	s.Servers[index].Start(t)
-	s.Servers[index].quicken(t)
+	s.Servers[index].Quicken(t, goredis.Options{})
 }
 
-func (s *Server) quicken(t testing.TB) {
+// Quicken makes a Sentinel look more often than it does by default, and not pause for half a minute when the machine is
+// busy. It holds until the Sentinel ends.
+func (s *Server) Quicken(t testing.TB, login goredis.Options) {
 	t.Helper()
-	client := s.Client(t, goredis.Options{})
+	client := s.Client(t, login)
 	eventually(t, "the Sentinel takes its settings", func() error {
 		return client.Do(context.Background(), "SENTINEL", "DEBUG",
 			"INFO-PERIOD", "200", "PUBLISH-PERIOD", "200", "ASK-PERIOD", "200", "PING-PERIOD", "100",
