@@ -56,7 +56,8 @@ func firstAbsent(programs ...string) string {
 func parseHandover(arguments []string) (o handover.Options, longestPause time.Duration, err error) {
 	flags := pflag.NewFlagSet("bench handover", pflag.ContinueOnError)
 	flags.SortFlags = false
-	flags.BoolVar(&o.Short, "short", false, "with a tenth of the clients, and without what takes long")
+	short := flags.Bool("short", false, "with a tenth of the clients, and without what takes long")
+	flags.StringSliceVar(&o.Phases, "phases", handover.AllPhases(), "what is tried")
 	flags.IntVar(&o.Servers, "servers", 3, "hub servers on one Redis, behind HAProxy without affinity")
 	flags.IntVar(&o.Raw, "raw", 500, "raw clients with stateful reconnect, half of them with MessagePack")
 	flags.IntVar(&o.JavaScript, "javascript", 50, "Microsoft's JavaScript clients with stateful reconnect")
@@ -71,7 +72,7 @@ func parseHandover(arguments []string) (o handover.Options, longestPause time.Du
 	if err := parse(flags, arguments); err != nil {
 		return o, 0, err
 	}
-	if o.Short {
+	if *short {
 		shorten(flags, &o)
 	}
 	o.Log = os.Stderr
@@ -89,6 +90,9 @@ func parseHandover(arguments []string) (o handover.Options, longestPause time.Du
 // shorten makes smaller what was not asked for otherwise.
 func shorten(flags *pflag.FlagSet, o *handover.Options) {
 	const raw, javaScript, quiet = 50, 10, 3 * time.Second
+	if !flags.Changed("phases") {
+		o.Phases = []string{handover.Quiet, handover.Update, handover.Kill}
+	}
 	if !flags.Changed("raw") {
 		o.Raw = raw
 	}

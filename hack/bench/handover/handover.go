@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,8 +21,8 @@ type Options struct {
 	Raw, JavaScript int
 	// Rate is how many words a second are said, by one client after the other; all hear each.
 	Rate int
-	// Short leaves out what takes long: only quiet, the rolling update and the kill are tried.
-	Short bool
+	// Phases are the names of those that are tried; AllPhases has them all.
+	Phases []string
 	// Quiet is how long the clients talk undisturbed, Pause how long a server is stopped.
 	Quiet, Pause time.Duration
 	// HAProxy and RedisServer are programs.
@@ -42,10 +44,16 @@ func (o Options) Check() error {
 		return fmt.Errorf("handover: %d servers: at least %d are needed", o.Servers, leastServers)
 	case o.Raw < 0 || o.JavaScript < 0 || o.Raw+o.JavaScript < 1 || o.Rate < 1:
 		return errors.New("handover: clients and rate must be positive")
+	case len(o.Phases) == 0 || !subset(o.Phases, AllPhases()):
+		return fmt.Errorf("handover: phases are some of %s", strings.Join(AllPhases(), ", "))
 	case o.Quiet <= 0 || o.Pause <= 0:
 		return errors.New("handover: durations must be positive")
 	}
 	return nil
+}
+
+func subset(names, of []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(of, name) })
 }
 
 const (
@@ -88,7 +96,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	}
 	defer crowd.disperse()
 	t := &trial{options: o, site: site, crowd: crowd, outcome: &Outcome{}}
-	for number, phase := range phases(o) {
+	for number, phase := range plan(o) {
 		if err := t.run(ctx, number, phase); err != nil {
 			return t.outcome, errors.Join(fmt.Errorf("%s: %w", phase.name, err), site.failure())
 		}

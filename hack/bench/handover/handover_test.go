@@ -27,7 +27,7 @@ func small(t *testing.T) Options {
 		t.Fatal(err)
 	}
 	o := Options{
-		Servers: 3, Raw: 12, Rate: 50, Short: true, Quiet: time.Second, Pause: time.Second, HAProxy: "haproxy", RedisServer: "redis-server",
+		Servers: 3, Raw: 12, Rate: 50, Phases: []string{Quiet, Update, Kill}, Quiet: time.Second, Pause: time.Second, HAProxy: "haproxy", RedisServer: "redis-server",
 		Root: root, Log: t.Output(),
 	}
 	return o
@@ -90,7 +90,7 @@ func (w writer) Write(text []byte) (int, error) {
 
 func TestOptionsThatCannotBeAreNamed(t *testing.T) {
 	t.Parallel()
-	good := Options{Servers: 3, Raw: 1, Rate: 1, Quiet: 1, Pause: 1}
+	good := Options{Servers: 3, Raw: 1, Rate: 1, Quiet: 1, Pause: 1, Phases: AllPhases()}
 	if err := good.Check(); err != nil {
 		t.Error(err)
 	}
@@ -98,6 +98,8 @@ func TestOptionsThatCannotBeAreNamed(t *testing.T) {
 		"2 servers":          func(o *Options) { o.Servers = 2 },
 		"clients and rate":   func(o *Options) { o.Raw = 0 },
 		"clients and rate m": func(o *Options) { o.Rate = 0 },
+		"phases are some of": func(o *Options) { o.Phases = []string{Quiet, "lunch"} },
+		"phases are some":    func(o *Options) { o.Phases = nil },
 		"durations":          func(o *Options) { o.Pause = 0 },
 	} {
 		o := good

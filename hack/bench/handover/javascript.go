@@ -106,14 +106,12 @@ func (j *javaScript) follow(output io.Reader) {
 }
 
 func (j *javaScript) book(e event) {
-	if e.Event == "answered" {
-		var err error
-		if e.Error != "" {
-			err = errors.New(e.Error)
-		}
-		if mark, ok := stamp.Parse([]byte(e.Text)); ok {
-			j.crowd.books.Answer(int(mark.Sequence), err)
-		}
+	switch e.Event {
+	case "answered":
+		j.answered(e)
+		return
+	case "fault":
+		_, _ = fmt.Fprintf(j.crowd.log, "%s a JavaScript client fails: %s\n", time.Now().Format(time.StampMilli), e.Error)
 		return
 	}
 	number, err := strconv.Atoi(strings.TrimPrefix(e.Client, javaScriptPrefix))
@@ -130,5 +128,15 @@ func (j *javaScript) book(e event) {
 		j.crowd.books.EndSocket(client)
 	case "heard":
 		j.crowd.hear(client, []byte(e.Text), func() string { return e.Server }, time.UnixMilli(e.At))
+	}
+}
+
+func (j *javaScript) answered(e event) {
+	var err error
+	if e.Error != "" {
+		err = errors.New(e.Error)
+	}
+	if mark, ok := stamp.Parse([]byte(e.Text)); ok {
+		j.crowd.books.Answer(int(mark.Sequence), err)
 	}
 }

@@ -29,29 +29,54 @@ type phase struct {
 	after func(context.Context, *trial) error
 }
 
-// phases are those of a trial, in order.
-func phases(o Options) []phase {
+// The phases that there are, by what Options.Phases calls them, in order.
+const (
+	Quiet    = "quiet"
+	Update   = "update"
+	ScaleIn  = "scale-in"
+	ScaleOut = "scale-out"
+	Kill     = "kill"
+	Stop     = "stop"
+	Redis    = "redis"
+)
+
+// AllPhases are the names of all phases, in order.
+func AllPhases() []string { return []string{Quiet, Update, ScaleIn, ScaleOut, Kill, Stop, Redis} }
+
+// plan returns the phases of a trial.
+func plan(o Options) []phase {
 	// All speak once in this time, and some twice.
 	round := time.Duration(o.Raw+o.JavaScript) * time.Second / time.Duration(o.Rate)
 	longLead := shortLead + 2*round
-	quiet := phase{name: "quiet", goal: unnoticed, disturb: func(ctx context.Context, _ *trial) error {
-		pause(ctx, o.Quiet)
-		return nil
-	}}
-	update := phase{name: "rolling update", lead: shortLead, goal: unnoticed, disturb: rollingUpdate}
-	kill := phase{name: "kill -9 of one", lead: longLead, goal: soonBack, disturb: killOne}
-	if o.Short {
-		return []phase{quiet, update, kill}
+	known := map[string]phase{
+		Quiet: {name: "quiet", goal: unnoticed, disturb: func(ctx context.Context, _ *trial) error {
+			pause(ctx, o.Quiet)
+			return nil
+		}},
+		Update:   {name: "rolling update", lead: shortLead, goal: unnoticed, disturb: rollingUpdate},
+		ScaleIn:  {name: fmt.Sprintf("scale-in %d to %d", o.Servers, o.Servers-1), lead: shortLead, goal: unnoticed, disturb: scaleIn, after: fill},
+		ScaleOut: {name: fmt.Sprintf("scale-out %d to %d", o.Servers-1, o.Servers), lead: shortLead, goal: unnoticed, disturb: scaleOut},
+		Kill:     {name: "kill -9 of one", lead: longLead, goal: soonBack, disturb: killOne, after: fill},
+		Stop:     {name: fmt.Sprintf("SIGSTOP of one for %v", o.Pause), lead: longLead, goal: kept, disturb: stopOne},
+		Redis: {name: "Redis restarted", lead: shortLead, goal: kept, disturb: func(ctx context.Context, t *trial) error {
+			return t.site.restartRedis(ctx)
+		}},
 	}
-	kill.after = replace
-	return []phase{
-		quiet, update,
-		{name: fmt.Sprintf("scale-in %d to %d", o.Servers, o.Servers-1), lead: shortLead, goal: unnoticed, disturb: scaleIn},
-		{name: fmt.Sprintf("scale-out %d to %d", o.Servers-1, o.Servers), lead: shortLead, goal: unnoticed, disturb: scaleOut},
-		kill,
-		{name: fmt.Sprintf("SIGSTOP of one for %v", o.Pause), lead: longLead, goal: kept, disturb: stopOne},
-		{name: "Redis restarted", lead: shortLead, goal: kept, disturb: func(ctx context.Context, t *trial) error { return t.site.restartRedis(ctx) }},
+	var chosen []phase
+	for _, name := range AllPhases() {
+		if !slices.Contains(o.Phases, name) {
+			continue
+		}
+		p := known[name]
+		if name == ScaleIn && slices.Contains(o.Phases, ScaleOut) {
+			p.after = nil // what follows fills the place
+		}
+		chosen = append(chosen, p)
 	}
+	if len(chosen) > 0 {
+		chosen[len(chosen)-1].after = nil // nothing follows
+	}
+	return chosen
 }
 
 // rollingUpdate replaces each server, as a Deployment does with one pod more and none less: the new one first.
@@ -69,12 +94,11 @@ func rollingUpdate(ctx context.Context, t *trial) error {
 
 // scaleIn retires the server with the fewest clients.
 func scaleIn(ctx context.Context, t *trial) error {
-	counts, err := t.site.connections(ctx)
+	ranked, err := t.ranked(ctx)
 	if err != nil {
 		return err
 	}
-	least := slices.MinFunc(t.site.servers(), func(a, b *server) int { return counts[a.name] - counts[b.name] })
-	if err := t.site.retire(ctx, least); err != nil {
+	if err := t.site.retire(ctx, ranked[0]); err != nil {
 		return err
 	}
 	return t.note(ctx, "servers have")
@@ -92,9 +116,24 @@ func scaleOut(ctx context.Context, t *trial) error {
 	return t.note(ctx, fmt.Sprintf("after %v servers have", time.Since(began).Round(lookPause)))
 }
 
-// killOne ends a server without a word and waits until the balancer has noticed.
+// ranked are the servers, the one with the fewest clients first.
+func (t *trial) ranked(ctx context.Context) ([]*server, error) {
+	counts, err := t.site.connections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := t.site.servers()
+	slices.SortFunc(all, func(a, b *server) int { return counts[a.name] - counts[b.name] })
+	return all, nil
+}
+
+// killOne ends the server with the most clients without a word and waits until the balancer has noticed.
 func killOne(ctx context.Context, t *trial) error {
-	victim := t.site.servers()[0]
+	ranked, err := t.ranked(ctx)
+	if err != nil {
+		return err
+	}
+	victim := ranked[len(ranked)-1]
 	t.concern(victim.name)
 	victim.place.server = nil
 	killed := time.Now()
@@ -107,17 +146,21 @@ func killOne(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// replace starts a server in the place of one that was killed.
-func replace(ctx context.Context, t *trial) error {
+// fill starts a server in the place of one that is gone.
+func fill(ctx context.Context, t *trial) error {
 	if _, err := t.site.add(ctx); err != nil {
 		return err
 	}
 	return t.balanced(ctx)
 }
 
-// stopOne pauses a server for a while.
+// stopOne pauses the server with the most clients.
 func stopOne(ctx context.Context, t *trial) error {
-	stopped := t.site.servers()[0]
+	ranked, err := t.ranked(ctx)
+	if err != nil {
+		return err
+	}
+	stopped := ranked[len(ranked)-1]
 	t.concern(stopped.name)
 	if err := stopped.Pause(); err != nil {
 		return err

@@ -8,6 +8,7 @@
 //      "socket" when a WebSocket has ended, be it that the connection outlives it,
 //      {"event":"heard","client":C,"text":T,"server":S,"at":MILLISECONDS},
 //      {"event":"answered","text":T,"error":E or none}.
+//      {"event":"fault","error":E} for an error in Microsoft's client that nobody caught: a page would go on, too.
 // It ends when its standard input does.
 import readline from "node:readline";
 import { parseArgs } from "node:util";
@@ -24,6 +25,7 @@ const [url, count] = positionals;
 const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 let ending = false;
+process.on("uncaughtException", (error) => tell({ event: "fault", error: error.message }));
 
 // The class of a client's WebSockets, those of Microsoft's client in Node.
 const socketsOf = (name) =>
