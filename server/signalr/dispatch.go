@@ -33,7 +33,7 @@ func (c *connection) read() *invocation {
 		if rest, call = c.consume(data); call == nil {
 			continue
 		}
-		if !c.takeTurn() { // before anyone reads on, or the next call could overtake this one
+		if !c.takeTurn(rest) { // before anyone reads on, or the next call could overtake this one
 			rest = nil
 			continue
 		}
@@ -76,6 +76,24 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 		}
 	}
 	return data, nil
+}
+
+// lookAhead acts on the acknowledgements in what waits behind a call. The calls that run may wait for the room that only
+// these make, so that without it none would ever end. They are met again, and do nothing, when they are read in their turn.
+func (c *connection) lookAhead(rest []byte) {
+	if !c.transport.Stateful() {
+		return
+	}
+	for data := c.inbox.preview(rest); len(data) > 0; {
+		message, length, err := c.codec().Decode(data, c.hub.options.MaximumReceiveMessageSize)
+		if err != nil || length == 0 {
+			return // a fault is dealt with in its turn
+		}
+		if ack, ok := message.(*protocol.Ack); ok {
+			c.transport.Acknowledge(ack.SequenceID)
+		}
+		data = data[length:]
+	}
 }
 
 // readFault words an error of decoding as .NET does.

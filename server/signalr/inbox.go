@@ -89,6 +89,16 @@ func (b *inbox) giveBack(rest []byte) (nothingNew bool) {
 	return false
 }
 
+// preview copies rest and what came since, without taking it.
+func (b *inbox) preview(rest []byte) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.renewed {
+		rest = nil
+	}
+	return append(append(make([]byte, 0, len(rest)+len(b.data)), rest...), b.data...)
+}
+
 // renew drops what has not been dispatched: a reconnecting client sends it again.
 func (b *inbox) renew() {
 	b.mu.Lock()

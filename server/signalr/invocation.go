@@ -120,9 +120,12 @@ func (c *connection) run(call *invocation) {
 	c.answer(call.id, result, "", true)
 }
 
-// takeTurn waits while as many calls run as may. It reports false if the server ended the connection first; if the client
-// did, its last calls still get their turns.
-func (c *connection) takeTurn() bool {
+// lookAheadInterval is how often a call that waits for its turn lets acknowledgements behind it take effect.
+const lookAheadInterval = 100 * time.Millisecond
+
+// takeTurn waits while as many calls run as may; rest is what the client has sent since. It reports false if the server
+// ended the connection first; if the client did, its last calls still get their turns.
+func (c *connection) takeTurn(rest []byte) bool {
 	select {
 	case c.calls <- struct{}{}:
 		return true
@@ -133,11 +136,17 @@ func (c *connection) takeTurn() bool {
 		c.keepAlive.blocked.Add(-1)
 		c.heard(false)
 	}()
-	select {
-	case c.calls <- struct{}{}:
-		return true
-	case <-c.dropped:
-		return false
+	ticker := time.NewTicker(lookAheadInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case c.calls <- struct{}{}:
+			return true
+		case <-c.dropped:
+			return false
+		case <-ticker.C:
+			c.lookAhead(rest)
+		}
 	}
 }
 

@@ -90,3 +90,32 @@ func TestAWriteThatIsStuckEndsTheConnection(t *testing.T) {
 		t.Fatal("the connection is still there")
 	}
 }
+
+func TestAnAcknowledgementBehindACallMakesRoomForTheAnswerBefore(t *testing.T) {
+	hub, address := startHub(t, &testHub{}, signalr.HubOptions{}, signalr.EndpointOptions{
+		AllowStatefulReconnects: true, StatefulReconnectBufferSize: 1000,
+	})
+	c := dial(t, address+"?id="+negotiate(t, address).ConnectionToken)
+	c.send(`{"protocol":"json","version":2}`)
+	c.expect(`{}`)
+	text := strings.Repeat("x", 2000)
+	if err := hub.Clients().All().Send(t.Context(), "Receive", text); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(`{"type":1,"target":"Receive","arguments":["` + text + `"]}`)
+	// The answer to the first call waits for the acknowledgement, the second call for the first.
+	c.send(
+		`{"type":1,"invocationId":"1","target":"Echo","arguments":["one"]}`,
+		`{"type":1,"invocationId":"2","target":"Echo","arguments":["two"]}`,
+		`{"type":8,"sequenceId":1}`,
+	)
+	for _, want := range []string{`{"type":3,"invocationId":"1","result":"one"}`, `{"type":3,"invocationId":"2","result":"two"}`} {
+		got, err := c.receive()
+		for err == nil && strings.HasPrefix(got, `{"type":8,`) { // what the server acknowledges comes in between
+			got, err = c.receive()
+		}
+		if err != nil || got != want {
+			t.Fatalf("received %s, %v; want %s", got, err, want)
+		}
+	}
+}
