@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// ErrNoOrder: the carrier cannot say now that messages come to all servers in one order, so nothing can be cut.
+// ErrNoOrder says that the carrier does not promise now that messages come to all servers in one order: nothing can be cut.
 var ErrNoOrder = errors.New("there is no order of messages that all servers share")
 
 // Domain names what puts the messages of a hub in the order in which one server gets them. Two servers with the same Domain

@@ -62,8 +62,8 @@ func (h *hub) publishFence(ctx context.Context, channel string, payload []byte) 
 
 // fencedChannels are the channels of targets, and those of every connection.
 func (h *hub) fencedChannels(targets []backplane.Target) []string {
-	channels := []string{h.channels.groups(), h.channels.target(backplane.Target{Scope: backplane.ScopeAll})}
-	return append(channels, namesOf(h.handlersOf(targets))...)
+	all := backplane.Target{Scope: backplane.ScopeAll}
+	return append(namesOf(h.handlersOf(targets)), h.channels.target(all), h.channels.groups())
 }
 
 // receiveFence is called by the subscriber, in turn with messages and group commands.

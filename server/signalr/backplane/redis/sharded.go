@@ -239,20 +239,18 @@ func (s *sharded) order() string {
 	s.mutex.Lock()
 	slots := s.slots
 	s.mutex.Unlock()
-	digest := sha256.New()
-	for first, next := 0, 0; first < slotCount; first = next {
-		for next = first; next < slotCount && slots[next] == slots[first]; next++ {
+	var served strings.Builder
+	for slot, linked := range slots {
+		if slot > 0 && linked == slots[slot-1] {
+			continue
 		}
-		process := ""
-		if slots[first] != nil {
-			process = slots[first].part.source()
-		}
-		if process == "" {
+		if linked == nil || linked.part.source() == "" {
 			return ""
 		}
-		fmt.Fprintf(digest, "%d-%d %s\n", first, next-1, process)
+		fmt.Fprintf(&served, "from %d %s\n", slot, linked.part.source())
 	}
-	return hex.EncodeToString(digest.Sum(nil))
+	digest := sha256.Sum256([]byte(served.String()))
+	return hex.EncodeToString(digest[:])
 }
 
 // unserved explains why no primary could be found for a channel.
