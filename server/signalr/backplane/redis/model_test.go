@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -44,86 +43,6 @@ type modelMember struct {
 	owed, allowed map[int]bool
 }
 
-// modelServer is a server's index of its connections, as simple as can be.
-type modelServer struct {
-	plane *Backplane
-	hub   backplane.Hub
-
-	// mutex guards what follows. It is not held while subscribing.
-	mutex   sync.Mutex
-	members map[string]map[backplane.Target]bool
-	got     map[string][]int
-}
-
-func (s *modelServer) Deliver(target backplane.Target, message backplane.Message) {
-	number, _ := strconv.Atoi(string(message.Encodings[0].Frame))
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	for id, targets := range s.members {
-		if (target == toAll || targets[target]) && !slices.Contains(message.Excluded, id) {
-			s.got[id] = append(s.got[id], number)
-		}
-	}
-}
-
-func (s *modelServer) AddToGroup(ctx context.Context, id, group string) (bool, error) {
-	return s.has(id), s.enter(ctx, id, toGroup(group))
-}
-
-func (s *modelServer) RemoveFromGroup(_ context.Context, id, group string) (bool, error) {
-	s.leave(id, toGroup(group))
-	return s.has(id), nil
-}
-
-func (s *modelServer) Complete(string, []byte) {}
-
-func (s *modelServer) Fenced(string, backplane.Target) {}
-
-func (s *modelServer) has(id string) bool {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.members[id] != nil
-}
-
-func (s *modelServer) count(target backplane.Target) int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	count := 0
-	for _, targets := range s.members {
-		if targets[target] {
-			count++
-		}
-	}
-	return count
-}
-
-// enter subscribes for the first member.
-func (s *modelServer) enter(ctx context.Context, id string, target backplane.Target) error {
-	if !s.has(id) {
-		return nil
-	}
-	if s.count(target) == 0 {
-		if err := s.hub.Subscribe(ctx, target); err != nil {
-			return err
-		}
-	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.members[id][target] = true
-	return nil
-}
-
-// leave unsubscribes after the last member.
-func (s *modelServer) leave(id string, target backplane.Target) {
-	s.mutex.Lock()
-	was := s.members[id][target]
-	delete(s.members[id], target)
-	s.mutex.Unlock()
-	if was && s.count(target) == 0 {
-		s.hub.Unsubscribe(target)
-	}
-}
-
 // model knows who must get what.
 type model struct {
 	t       *rapid.T
@@ -136,12 +55,14 @@ type model struct {
 	channel map[int]backplane.Target
 	// late are those whose call has failed: if they come at all, it may be after later ones of others.
 	late map[int]bool
+	// moves and aborts count the connections that went from one server to another, and those that did not.
+	moves, aborts int
 }
 
 func newModel(t *rapid.T, tb testing.TB, fleet fleet) *model {
 	m := &model{t: t, fleet: fleet, members: make(map[string]*modelMember), channel: make(map[int]backplane.Target), late: make(map[int]bool)}
 	for at := range m.servers {
-		server := &modelServer{plane: fleet.connect(tb, at), members: make(map[string]map[backplane.Target]bool), got: make(map[string][]int)}
+		server := &modelServer{plane: fleet.connect(tb, at), members: make(map[string]*modelConnection), got: make(map[string][]int), left: make(map[string]uint64)}
 		hub, err := server.plane.Open("Chat", server)
 		if err == nil {
 			err = hub.Subscribe(tb.Context())
@@ -176,9 +97,7 @@ func (m *model) connect(at int, user string) {
 	// What is on its way to all may reach it.
 	m.allowOnTheWay(member, func(backplane.Target) bool { return true })
 	server := m.servers[at]
-	server.mutex.Lock()
-	server.members[member.id] = make(map[backplane.Target]bool)
-	server.mutex.Unlock()
+	server.accept(member.id)
 	m.members[member.id] = member
 	m.must(server.enter(m.t.Context(), member.id, toConnection(member.id)))
 	m.must(server.enter(m.t.Context(), member.id, toUser(user)))
@@ -194,16 +113,7 @@ func (m *model) allowOnTheWay(member *modelMember, joins func(backplane.Target) 
 }
 
 func (m *model) disconnect(member *modelMember) {
-	server := m.servers[member.server]
-	server.mutex.Lock()
-	targets := slices.Collect(maps.Keys(server.members[member.id]))
-	server.mutex.Unlock()
-	for _, target := range targets {
-		server.leave(member.id, target)
-	}
-	server.mutex.Lock()
-	delete(server.members, member.id)
-	server.mutex.Unlock()
+	m.servers[member.server].end(member.id)
 	delete(m.members, member.id)
 	m.check(member)
 }
@@ -417,6 +327,8 @@ func (m *model) run(tb testing.TB) {
 		"send to a user":       func(t *rapid.T) { m.send(server.Draw(t, "from"), toUser(name.Draw(t, "user")), nil) },
 		"send to a connection": func(t *rapid.T) { m.send(server.Draw(t, "from"), toConnection(member(t).id), nil) },
 		"disconnect":           func(t *rapid.T) { m.disconnect(member(t)) },
+		"move":                 func(t *rapid.T) { m.move(t, member(t), server.Draw(t, "to")) },
+		"move 2":               func(t *rapid.T) { m.move(t, member(t), server.Draw(t, "to")) },
 		"cut": func(t *rapid.T) {
 			// Coming back takes a while: most of the time all are there.
 			if rapid.IntRange(0, 2).Draw(t, "dice") == 0 {
@@ -460,11 +372,17 @@ func (*busFleet) ordered() bool  { return true }
 
 // Random joins, leaves, sends, cuts and restarts on three servers: everyone gets what is for them, once and in order.
 func TestEveryoneGetsWhatIsForThem(t *testing.T) {
+	moves, aborts := 0, 0
 	rapid.Check(t, func(r *rapid.T) {
 		m := newModel(r, t, &busFleet{})
 		defer m.close()
 		m.run(t)
+		moves, aborts = moves+m.moves, aborts+m.aborts
 	})
+	t.Logf("%d moves of connections, %d given up", moves, aborts)
+	if moves == 0 || aborts == 0 {
+		t.Error("no move was tried, or none was given up")
+	}
 }
 
 // redisFleet is three servers on a real Redis, each behind a network of its own.
@@ -508,8 +426,10 @@ func TestEveryoneGetsWhatIsForThemOverRedis(t *testing.T) {
 			for at := range proxies {
 				proxies[at] = redistest.StartProxy(t, redis.Address)
 			}
-			deadline, restarts, rounds := time.Now().Add(modelTime), 3, 0
-			defer func() { t.Logf("%d rounds, %d restarts of Redis", rounds, 3-restarts) }()
+			deadline, restarts, rounds, moves := time.Now().Add(modelTime), 3, 0, 0
+			defer func() {
+				t.Logf("%d rounds, %d moves of connections, %d restarts of Redis", rounds, moves, 3-restarts)
+			}()
 			rapid.Check(t, func(r *rapid.T) {
 				if time.Now().After(deadline) {
 					return
@@ -521,6 +441,7 @@ func TestEveryoneGetsWhatIsForThemOverRedis(t *testing.T) {
 				m := newModel(r, t, &redisFleet{mode: mode, redis: redis, proxies: proxies, left: &restarts})
 				defer m.close()
 				m.run(t)
+				moves += m.moves
 			})
 		})
 	}
