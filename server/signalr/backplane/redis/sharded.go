@@ -240,14 +240,20 @@ func (s *sharded) order() string {
 	slots := s.slots
 	s.mutex.Unlock()
 	var served strings.Builder
+	var before *shardLink
 	for slot, linked := range slots {
-		if slot > 0 && linked == slots[slot-1] {
-			continue
-		}
-		if linked == nil || linked.part.source() == "" {
+		if linked == nil {
 			return ""
 		}
-		fmt.Fprintf(&served, "from %d %s\n", slot, linked.part.source())
+		if linked == before {
+			continue
+		}
+		process := linked.part.source()
+		if process == "" {
+			return ""
+		}
+		fmt.Fprintf(&served, "from %d %s\n", slot, process)
+		before = linked
 	}
 	digest := sha256.Sum256([]byte(served.String()))
 	return hex.EncodeToString(digest[:])
