@@ -114,54 +114,54 @@ type orders struct {
 	generations [2]uint64
 }
 
-var errNoSharedOrder = errors.New("the two servers have no order in common")
-
-func ordersOf(ctx context.Context, servers ...*modelServer) (now orders, err error) {
-	for at, server := range servers {
-		fencer := server.hub.(backplane.Fencer)
+// ordersOf reports false where the two servers have no order in common.
+func ordersOf(ctx context.Context, first, second backplane.Hub) (now orders, shared bool) {
+	for at, hub := range []backplane.Hub{first, second} {
+		fencer := hub.(backplane.Fencer)
 		now.generations[at] = fencer.Generation()
-		if now.domains[at], err = fencer.Domain(ctx); err != nil {
-			return now, err
+		domain, err := fencer.Domain(ctx)
+		if err != nil {
+			return now, false
 		}
+		now.domains[at] = domain
 	}
-	if now.domains[0] != now.domains[1] {
-		return now, errNoSharedOrder
-	}
-	return now, nil
+	return now, now.domains[0] == now.domains[1]
 }
 
 // relocate moves a connection if nothing comes in between. It fails only when a fence does not come although nothing did.
 func relocate(ctx context.Context, id, mark string, from, to *modelServer, giveUp bool) (moved bool, err error) {
-	before, err := ordersOf(ctx, from, to)
-	if err != nil {
+	before, shared := ordersOf(ctx, from.hub, to.hub)
+	if !shared {
 		return false, nil
 	}
-	unchanged := func() bool {
-		now, err := ordersOf(ctx, from, to)
-		return err == nil && now == before
+	undisturbed := func() bool {
+		now, shared := ordersOf(ctx, from.hub, to.hub)
+		return shared && now == before
 	}
 	departing, targets := from.depart(id, mark)
-	arriving, err := to.arrive(ctx, id, mark, targets)
-	if err == nil {
-		err = to.hub.(backplane.Fencer).Fence(ctx, mark, targets...)
+	arriving, asked := to.arrive(ctx, id, mark, targets)
+	if asked == nil {
+		asked = to.hub.(backplane.Fencer).Fence(ctx, mark, targets...)
 	}
-	deadline := time.Now().Add(patience)
-	for err == nil && unchanged() && !(from.isComplete(departing, targets) && to.isComplete(arriving, targets)) {
-		if time.Now().After(deadline) {
-			from.stay(id)
-			to.retreat(id, arriving)
-			return false, errors.New("the fence has not come to both servers")
+	for deadline := time.Now().Add(patience); asked == nil && undisturbed(); time.Sleep(100 * time.Microsecond) {
+		if from.isComplete(departing, targets) && to.isComplete(arriving, targets) {
+			break
 		}
-		time.Sleep(100 * time.Microsecond)
+		if time.Now().After(deadline) {
+			err = errNoFence
+			break
+		}
 	}
-	if err != nil || giveUp || !unchanged() {
-		from.stay(id)
-		to.retreat(id, arriving)
-		return false, nil
+	if asked == nil && err == nil && !giveUp && undisturbed() {
+		to.adopt(id, from.release(id, departing))
+		return true, nil
 	}
-	to.adopt(id, from.release(id, departing))
-	return true, nil
+	from.stay(id)
+	to.retreat(id, arriving)
+	return false, err
 }
+
+var errNoFence = errors.New("the fence has not come to both servers")
 
 // move lets a connection go to another server while others send to it, change its groups and lose their connections.
 func (m *model) move(t *rapid.T, member *modelMember, to int) {
