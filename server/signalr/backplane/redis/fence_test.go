@@ -348,6 +348,10 @@ func TestFenceThatNobodyWaitsForIsNotSent(t *testing.T) {
 	}
 	proxy.Release(redistest.ToServer)
 	fenced(t, hub, "end")
-	receiver.expectFence(t, "on its way", everything)
-	receiver.expectFence(t, "end", everything)
+	for mark := ""; mark != "end"; {
+		mark = receiveFrom(t, "fence", receiver.fences).mark
+		if mark == "queued" { // the other one may come
+			t.Error("the fence was sent although its call had failed before")
+		}
+	}
 }

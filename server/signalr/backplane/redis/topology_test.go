@@ -71,9 +71,14 @@ func TestHubsFollowTheSentinels(t *testing.T) { //nolint:tparallel // each step 
 	second.expect(t, toGroup("g"), "hello")
 
 	t.Run("fail-over on request", func(t *testing.T) {
+		former := domain(t, a)
 		sentinels.FailOver(t)
 		untilExchanged(t, a, second, toGroup("g"), "requested")
 		untilExchanged(t, b, first, toAll, "requested")
+		eventuallyLong(t, "both have the domain of the new primary", func() bool {
+			now := domain(t, a)
+			return now != former && now == domain(t, b)
+		})
 		sentinels.AwaitReplica(t)
 	})
 	t.Run("the primary is killed", func(t *testing.T) {
