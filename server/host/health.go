@@ -31,7 +31,7 @@ type health struct {
 // ready returns why the server should get no clients, or nothing if it may.
 func (h *health) ready() (reason string) {
 	if h.draining.Load() {
-		return "shutting down"
+		return "draining"
 	}
 	for _, check := range h.checks {
 		if check.gates != nil && check.gates() {
@@ -66,7 +66,7 @@ func (h *health) list() string {
 		fmt.Fprintf(&lines, "[%s] %s: %s\n", mark, name, text)
 	}
 	if h.draining.Load() {
-		write(false, "server", "shutting down")
+		write(false, "server", "draining")
 	} else {
 		write(true, "server", "running")
 	}

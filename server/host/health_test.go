@@ -34,8 +34,8 @@ func TestReadiness(t *testing.T) {
 		{"connected", "connected", true, false, false, 200, "ready\n", "[+] server: running\n[+] redis: connected\nready\n"},
 		{"lost later", "connection lost", false, false, false, 200, "ready\n", "[+] server: running\n[-] redis: connection lost\nready\n"},
 		{
-			"shutting down", "connected", true, false, true, 503,
-			"not ready: shutting down\n", "[-] server: shutting down\n[+] redis: connected\nnot ready: shutting down\n",
+			"draining", "connected", true, false, true, 503,
+			"not ready: draining\n", "[-] server: shutting down\n[+] redis: connected\nnot ready: shutting down\n",
 		},
 	}
 	for _, test := range tests {

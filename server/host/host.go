@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/host/drain"
 	"github.com/chatcluster/chatcluster/server/host/metrics"
 	"github.com/chatcluster/chatcluster/server/signalr"
 )
@@ -67,6 +68,7 @@ type Host struct {
 	reloads reloads
 	peers   *peers
 	hubs    *signalr.Server
+	drain   *drain.Runner
 	web     *http.Server
 	unused  unused
 	// listeners are of web, observed of the metrics' own server.
@@ -137,8 +139,10 @@ func (h *Host) join() (err error) {
 	if h.hubs, err = signalr.NewServer(options); err != nil {
 		return err
 	}
+	h.drain = h.newDrain()
 	if h.peers != nil {
-		h.peers.server = h.peers.member.Server(h.carrier.keys, survivePanics(h.logger, h.hubs.Forwarded()))
+		h.peers.serve(h.carrier.keys, survivePanics(h.logger, h.hubs.Forwarded()), h.drain)
+		h.peers.member.Report(h.load)
 	}
 	return nil
 }
@@ -190,8 +194,8 @@ func (h *Host) Close() {
 	}
 }
 
-// Run serves until ctx ends. Then it stops being ready, says goodbye to all clients within ShutdownTimeout, and
-// returns nil if all were gone by then. It also ends, with an error, when serving fails.
+// Run serves until ctx ends. Then it stops being ready, sends all clients elsewhere within ShutdownTimeout, and returns
+// nil if all were gone by then. It also ends, with an error, when serving fails.
 func (h *Host) Run(ctx context.Context) error {
 	h.announce()
 	failed := make(chan error, len(h.listeners)+len(h.observed)+1)
@@ -249,13 +253,12 @@ func (h *Host) announce() {
 // shutdown ends the server. It stops being ready first, so that new clients are sent elsewhere; the listeners stay open
 // while the hubs end, because requests of connections that still live arrive until then.
 func (h *Host) shutdown() error {
-	h.health.draining.Store(true)
-	h.metrics.Draining()
 	started := time.Now()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), h.options.Config.ShutdownTimeout, errShutdownTimeout)
 	defer cancel()
-	h.drain(ctx)
-	h.web.SetKeepAlivesEnabled(false)
+	h.logger.Info("shutting down", "connections", h.hubs.Connections(), "timeout", h.options.Config.ShutdownTimeout)
+	h.drain.End(ctx)
+	h.metrics.ShuttingDown()
 	problem := h.hubs.Shutdown(ctx)
 	h.unused.close()
 	problem = errors.Join(problem, endServer(ctx, h.web))
@@ -271,21 +274,6 @@ func (h *Host) shutdown() error {
 		h.logger.Info("shut down", "took", time.Since(started).Round(time.Millisecond))
 	}
 	return problem
-}
-
-// drain lets load balancers notice that the server is not ready, and sends its clients elsewhere little by little.
-func (h *Host) drain(ctx context.Context) {
-	c := h.options.Config
-	h.logger.Info("shutting down", "connections", h.hubs.Connections(), "timeout", c.ShutdownTimeout,
-		"drainDelay", c.DrainDelay, "drainPeriod", c.DrainPeriod)
-	if c.DrainDelay > 0 {
-		select {
-		case <-time.After(c.DrainDelay):
-		case <-ctx.Done():
-		}
-	}
-	h.metrics.ShuttingDown()
-	h.hubs.Drain(ctx, c.DrainPeriod)
 }
 
 var errShutdownTimeout = errors.New("ShutdownTimeout passed before all was done")

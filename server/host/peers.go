@@ -12,6 +12,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/server/cluster"
 	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/host/drain"
 	"github.com/chatcluster/chatcluster/server/host/metrics"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 )
@@ -29,7 +30,7 @@ type peers struct {
 	directory io.Closer
 }
 
-// openPeers opens the peer listener and enters this server into the directory. The caller makes server of member.
+// openPeers opens the peer listener and enters this server into the directory. The caller calls serve.
 func openPeers(c config.Config, carrier *carrier, m *metrics.Metrics, logger *slog.Logger) (*peers, error) {
 	near := carrier.options.Redis.Addr
 	if servers := carrier.options.Servers.Addresses; len(servers) > 0 {
@@ -56,6 +57,20 @@ func openPeers(c config.Config, carrier *carrier, m *metrics.Metrics, logger *sl
 	})
 	carrier.member.Store(p.member)
 	return p, nil
+}
+
+// serve makes the server of the peer listener: for requests of clients whose connections are here, and for the drain.
+func (p *peers) serve(keys *cluster.Keys, forwarded http.Handler, runner *drain.Runner) {
+	p.server = p.member.Server(keys, forwarded)
+	others := p.server.Handler
+	draining := runner.Handler(p.member.Self().Instance, func() int { return len(p.takers()) })
+	p.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == drain.Path {
+			draining.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // close ends the membership. Nobody may be connected any more.

@@ -66,7 +66,7 @@ func TestShutdownIsInOrder(t *testing.T) {
 	// First it is not ready, while it still listens and its calls still run.
 	eventually(t, "not ready", func() bool {
 		status, body := r.do(http.MethodGet, "/readyz", nil)
-		return status == http.StatusServiceUnavailable && body == "not ready: shutting down\n"
+		return status == http.StatusServiceUnavailable && body == "not ready: draining\n"
 	})
 	if status, _ := r.do(http.MethodGet, "/healthz", nil); status != http.StatusOK {
 		t.Errorf("alive: %d", status)

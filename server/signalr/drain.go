@@ -1,40 +1,49 @@
 package signalr
 
 import (
-	"context"
 	"math/rand/v2"
-	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
-// drainStep is how often clients are told to leave, as many at a time as are due.
-const drainStep = 20 * time.Millisecond
+// Census counts the clients of a server by what a drain can do for them; those that were dismissed are not counted.
+type Census struct {
+	// LongPolling and Stateless have to begin anew elsewhere, by their transport: long polling, and the others.
+	LongPolling, Stateless int
+}
 
-// Drain sends the present clients elsewhere, one after another at random over the period: they get a Close with the
-// invitation to connect again, and the servers where they do so are not asked by all of them at once. Who connects
-// meanwhile is served as ever, until Shutdown. Drain returns when all have been told, or when ctx ends.
-func (s *Server) Drain(ctx context.Context, period time.Duration) {
-	if period <= 0 {
-		return // Shutdown tells them all at once
+// Census counts the clients.
+func (s *Server) Census() Census {
+	var census Census
+	for _, c := range s.clients() {
+		switch {
+		case c.leaving():
+		case c.transport.Kind() == transport.LongPolling:
+			census.LongPolling++
+		default:
+			census.Stateless++
+		}
 	}
+	return census
+}
+
+// Dismiss sends up to most clients elsewhere, at random: they get a Close with the invitation to connect again. Who
+// connects meanwhile is served as ever, until Shutdown. It returns how many were told.
+func (s *Server) Dismiss(most int) int {
 	all := s.clients()
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // whose turn it is is no secret
-	ticker := time.NewTicker(drainStep)
-	defer ticker.Stop()
-	for started, told := time.Now(), 0; told < len(all); {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+	told := 0
+	for _, c := range all {
+		if told == most {
+			break
 		}
-		passed := float64(time.Since(started)) / float64(period)
-		// The first goes at once and nobody at the very end: a server with few clients need not wait.
-		for due := min(len(all), 1+int(passed*float64(len(all)))); told < due; told++ {
-			all[told].sendElsewhere()
+		if !c.leaving() {
+			c.sendElsewhere()
+			told++
 		}
 	}
+	return told
 }
 
 // clients are all clients of all hubs.
@@ -47,6 +56,13 @@ func (s *Server) clients() []*connection {
 		all = append(all, hub.index.snapshot()...)
 	}
 	return all
+}
+
+// leaving tells whether the connection has ended, or ends.
+func (c *connection) leaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // sendElsewhere says goodbye to a client, with the invitation to connect again.

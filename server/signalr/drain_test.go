@@ -9,11 +9,10 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr"
 )
 
-func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
+func TestDismissedClientsAreInvitedToConnectAgain(t *testing.T) {
 	server, _, address := startServer(t, newGate(), signalr.HubOptions{}, signalr.EndpointOptions{})
-	const clients, period = 20, 2 * time.Second
-	var mu sync.Mutex
-	var ends []time.Time
+	const clients, first = 20, 7
+	told := make(chan struct{}, clients)
 	var reading sync.WaitGroup
 	for range clients {
 		c := connect(t, address)
@@ -22,39 +21,36 @@ func TestDrainSendsClientsElsewhereOneAfterAnother(t *testing.T) {
 			if err != nil || message != `{"type":7,"allowReconnect":true}` {
 				t.Errorf("received %q, %v", message, err)
 			}
-			mu.Lock()
-			ends = append(ends, time.Now())
-			mu.Unlock()
+			told <- struct{}{}
 			_ = c.socket.CloseNow()
 		})
 	}
-	began := time.Now()
-	server.Drain(t.Context(), period)
-	if took := time.Since(began); took < period*9/10 {
-		t.Errorf("all were told after %v, not %v", took, period)
+	if census := server.Census(); census.Stateless != clients {
+		t.Fatalf("%+v", census)
+	}
+	if count := server.Dismiss(first); count != first {
+		t.Errorf("%d dismissed, want %d", count, first)
+	}
+	for range first {
+		<-told
+	}
+	if census := server.Census(); census.Stateless != clients-first {
+		t.Errorf("%+v", census)
+	}
+	select {
+	case <-told:
+		t.Error("one more was dismissed")
+	default:
+	}
+	if count := server.Dismiss(2 * clients); count != clients-first {
+		t.Errorf("%d dismissed, want the other %d", count, clients-first)
 	}
 	reading.Wait()
-	// A machine that is busy makes ends late, but none early.
-	for at, end := range ends {
-		if after, earliest := end.Sub(began), period*time.Duration(at)/clients; after < earliest {
-			t.Errorf("end %d came after %v, not before %v", at, after, earliest)
-		}
+	if count := server.Dismiss(1); count != 0 {
+		t.Errorf("%d dismissed, nobody is left", count)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestDrainOfOneClientTakesNoTime(t *testing.T) {
-	server, _, address := startServer(t, newGate(), signalr.HubOptions{}, signalr.EndpointOptions{})
-	c := connect(t, address)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	server.Drain(ctx, time.Hour)
-	c.expect(`{"type":7,"allowReconnect":true}`)
-	_ = c.socket.CloseNow()
 	if err := server.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}

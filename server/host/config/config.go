@@ -20,10 +20,12 @@ type Config struct {
 	CORSOrigins []string
 	// MetricsAddress is host:port of the metrics; empty means none.
 	MetricsAddress string
-	// DrainDelay is how long a server that was told to end, and is not ready any more, goes on as before.
+	// DrainDelay is how long a server that drains, and is not ready any more, goes on as before.
 	DrainDelay time.Duration
-	// DrainPeriod is how long it then takes to send its clients elsewhere, one after another; 0 is all at once.
+	// DrainPeriod is how long it then takes to send clients that begin anew elsewhere, one after another; 0 is all at once.
 	DrainPeriod time.Duration
+	// DrainRate is how many clients that go on elsewhere are sent away per second and server that takes them.
+	DrainRate int
 	// ShutdownTimeout bounds how long a server that was told to end takes, all in all.
 	ShutdownTimeout time.Duration
 

@@ -58,11 +58,16 @@ func (c *Config) operationKeys() []Key {
 		},
 		{
 			Name: "DrainDelay", Group: group, Default: "0s", Value: Duration(&c.DrainDelay, 0, day),
-			Description: "How long a server that was told to end, and says that it is not ready, serves new clients still: until load balancers have noticed.",
+			Description: "How long a server that drains, and says that it is not ready, serves new clients still: until load balancers have noticed. " +
+				"Unless it is 0, the server also waits for another one that takes its clients.",
 		},
 		{
 			Name: "DrainPeriod", Group: group, Default: "0s", Value: Duration(&c.DrainPeriod, 0, day),
-			Description: "How long it then takes to send its clients elsewhere, one after another at random; 0 is all at once.",
+			Description: "How long it then takes to tell clients without stateful reconnect to begin anew elsewhere, one after another at random; 0 is all at once.",
+		},
+		{
+			Name: "DrainRate", Group: group, Default: "200", Value: Count(&c.DrainRate, 1, most),
+			Description: "How many clients with stateful reconnect it sends away per second, for each server that takes them; they go on there.",
 		},
 		{
 			Name: "ShutdownTimeout", Group: group, Default: "20s", Value: Duration(&c.ShutdownTimeout, shortest, day),

@@ -17,6 +17,7 @@ func WriteMarkdown(w io.Writer) error {
 	m := New()
 	m.Build("")
 	_ = m.Peers()
+	_ = m.Drain()
 	m.Redis().ServersSeen([]redis.ServerInfo{{}})
 	m.Limits(0)
 	m.Invoked("", "", 0, false) // a metric with labels shows from its first use on

@@ -104,7 +104,7 @@ func New() *Metrics {
 		m.refused.WithLabelValues(string(limit)) // it shows as 0 until then: a series that appears with 1 is no increase
 	}
 	m.draining = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "chatcluster_draining", Help: "1 once the server was told to end and asks for no new clients, else 0.",
+		Name: "chatcluster_draining", Help: "1 while the server drains and asks for no new clients, because it ends or was asked to, else 0.",
 	})
 	m.unauthorized = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "chatcluster_unauthorized_requests_total", Help: "Requests that were turned away because they had no valid token.",
@@ -201,9 +201,6 @@ func (m *Metrics) ConnectionEnded(kind transport.Kind, lasted time.Duration, cau
 		m.slow.Inc()
 	}
 }
-
-// Draining is called when the server was told to end.
-func (m *Metrics) Draining() { m.draining.Set(1) }
 
 // ShuttingDown is called before the server ends its connections, to tell these ends from those that clients want.
 func (m *Metrics) ShuttingDown() { m.shuttingDown.Store(true) }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chatcluster/chatcluster/server/host/drain"
 	"github.com/chatcluster/chatcluster/server/signalr"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -147,7 +148,7 @@ func TestRefusalsAndReloads(t *testing.T) {
 	m.Refused(transport.LimitConnections)
 	m.Limits(1000)
 	expect(t, m, `chatcluster_draining 0`, `chatcluster_connections_limit 1000`)
-	m.Draining()
+	m.Draining(true)
 	m.Unauthorized()
 	expect(t, m, `chatcluster_unauthorized_requests_total 1`)
 	m.Reloaded("JwtKey", true)
@@ -156,6 +157,31 @@ func TestRefusalsAndReloads(t *testing.T) {
 		`chatcluster_refused_total{limit="connections"} 1`, `chatcluster_refused_total{limit="message_rate"} 0`,
 		`chatcluster_value_reloads_total{key="JwtKey",outcome="success"} 1`, `chatcluster_value_reloads_total{key="JwtKey",outcome="error"} 1`,
 	)
+}
+
+func TestDrain(t *testing.T) {
+	m := New()
+	observer := m.Drain()
+	m.Draining(true)
+	observer.Remaining(drain.Count{Stateful: 4, Movable: 3, Stateless: 2, LongPolling: 1, Tunnelled: 7})
+	observer.Drained(5, 0)
+	m.ConnectionStarted(transport.WebSockets)
+	m.ConnectionEnded(transport.WebSockets, time.Second, nil)
+	observer.Drained(0, 6)
+	m.ConnectionStarted(transport.WebSockets)
+	m.ConnectionEnded(transport.WebSockets, time.Second, nil)
+	expect(t, m, `chatcluster_draining 1`,
+		`chatcluster_drain_clients_total{how="sent_away"} 5`, `chatcluster_drain_clients_total{how="told"} 6`,
+		`chatcluster_drain_remaining_clients{kind="stateful"} 4`, `chatcluster_drain_remaining_clients{kind="stateless"} 2`,
+		`chatcluster_drain_remaining_clients{kind="long_polling"} 1`, `chatcluster_drain_remaining_clients{kind="tunnelled"} 7`,
+		`signalr_server_connection_duration_seconds_count{signalr_connection_status="normal_closure",signalr_transport="web_sockets"} 1`,
+		`signalr_server_connection_duration_seconds_count{signalr_connection_status="app_shutdown",signalr_transport="web_sockets"} 1`,
+	)
+	m.Draining(false)
+	m.ConnectionStarted(transport.WebSockets)
+	m.ConnectionEnded(transport.WebSockets, time.Second, nil)
+	expect(t, m, `chatcluster_draining 0`,
+		`signalr_server_connection_duration_seconds_count{signalr_connection_status="normal_closure",signalr_transport="web_sockets"} 2`)
 }
 
 // Counting is on the path of every message.

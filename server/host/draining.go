@@ -1,0 +1,105 @@
+package host
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/host/drain"
+	"github.com/chatcluster/chatcluster/server/signalr"
+)
+
+// newDrain makes what empties the server.
+func (h *Host) newDrain() *drain.Runner {
+	c := h.options.Config
+	options := drain.Options{
+		Delay: c.DrainDelay, Period: c.DrainPeriod, Rate: c.DrainRate, Timeout: c.ShutdownTimeout,
+		Clients: clients{h.hubs}, Observer: h.metrics.Drain(), Logger: h.logger, Changed: h.draining,
+	}
+	if h.peers != nil {
+		options.Takers = h.peers.countTakers
+	}
+	return drain.New(options)
+}
+
+// draining makes known that the server wants no new clients, or wants them again.
+func (h *Host) draining(draining bool) {
+	h.health.draining.Store(draining)
+	h.metrics.Draining(draining)
+	// A client whose connection is kept would send its next request here, whatever load balancers know.
+	h.web.SetKeepAlivesEnabled(!draining)
+	if h.peers != nil {
+		h.peers.member.RenewNow()
+	}
+}
+
+// load is what the other servers are told.
+func (h *Host) load() cluster.Load {
+	census := clients{h.hubs}.Count()
+	load := cluster.Load{
+		State:       cluster.Ready,
+		Connections: census.Stateful + census.Stateless + census.LongPolling, Movable: census.Movable,
+		Limit: h.options.Config.MaximumConnections,
+	}
+	switch {
+	case h.health.draining.Load():
+		load.State = cluster.Draining
+	case h.health.ready() != "":
+		load.State = cluster.Starting
+	}
+	return load
+}
+
+// clients are those of a server, for its drain.
+type clients struct{ hubs *signalr.Server }
+
+// Count implements drain.Clients.
+func (c clients) Count() drain.Count {
+	census := c.hubs.Census()
+	return drain.Count{LongPolling: census.LongPolling, Stateless: census.Stateless}
+}
+
+// SendAway implements drain.Clients.
+func (c clients) SendAway(int) int { return 0 }
+
+// Tell implements drain.Clients.
+func (c clients) Tell(most int, _ bool) int { return c.hubs.Dismiss(most) }
+
+// Cut implements drain.Clients.
+func (c clients) Cut() {}
+
+// answerTimeout is how long a server may take to show that it is there.
+const answerTimeout = 2 * time.Second
+
+// countTakers asks the other servers that may take clients whether they are there, all at once.
+func (p *peers) countTakers(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	count := 0
+	for _, server := range p.takers() {
+		asking.Go(func() {
+			if _, err := p.network.Owns(ctx, server.Peer, ""); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				count++
+			}
+		})
+	}
+	asking.Wait()
+	return count
+}
+
+// takers are the other servers that may take clients, as they said last. One of a version that says nothing may.
+func (p *peers) takers() []cluster.Server {
+	others, _ := p.member.Others()
+	takers := others[:0]
+	for _, server := range others {
+		if server.Reported == 0 || server.Load.State == cluster.Ready && !server.Load.Full() {
+			takers = append(takers, server)
+		}
+	}
+	return takers
+}
