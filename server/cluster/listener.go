@@ -35,6 +35,8 @@ func (m *Member) handler(forwarded http.Handler) http.Handler {
 		switch {
 		case r.Header.Get(instanceHeader) != m.options.Self.Instance:
 			reject(w, http.StatusMisdirectedRequest)
+		case r.URL.Path == movePath:
+			m.serveMove(w, r)
 		case !m.Owns(connectionID):
 			reject(w, http.StatusGone)
 		case r.URL.Path == ownerPath:

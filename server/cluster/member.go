@@ -25,6 +25,9 @@ type Network interface {
 	// Attach lets the peer that owns a connection answer a client's request for a WebSocket, and returns what connects the
 	// client's socket with it: the bytes of all frames. It ends with ctx only until then. Errors are as those of Forward.
 	Attach(ctx context.Context, r *http.Request, peer Peer, connectionID string) (io.ReadWriteCloser, error)
+	// Move takes a step of a move at a peer. Errors are as those of Forward; with another one than ErrGone and ErrNotOwner the
+	// peer may have taken the step.
+	Move(ctx context.Context, peer Peer, request MoveRequest) (MoveReply, error)
 }
 
 // The errors of a Network by which a member decides.
@@ -58,6 +61,8 @@ type Observer struct {
 	Forwarded func(answered bool)
 	// Lost: a connection was given up because the server that owned it is gone.
 	Lost func()
+	// Moved: a connection was moved to this server, or was not for a reason (RefusedBecause); refused is "" if it was.
+	Moved func(refused string, took time.Duration)
 }
 
 // Member is one of the servers that act as one: it knows which connections are its own, finds out who owns others, and
@@ -65,8 +70,10 @@ type Observer struct {
 type Member struct {
 	options MemberOptions
 	logger  *slog.Logger
-	stop    context.CancelFunc
-	work    sync.WaitGroup
+	// ended ends with Close, by stop.
+	ended context.Context //nolint:containedctx // the life of the member, for what it does on its own
+	stop  context.CancelFunc
+	work  sync.WaitGroup
 	// asserting has room for one request to assert all entries now, ending for one to look at what has ended, renewing for
 	// one to be renewed at once.
 	asserting, ending, renewing chan struct{}
@@ -89,6 +96,11 @@ type Member struct {
 	abandon func(connectionID string)
 	// load is what this server carries; set by Report.
 	load func() Load
+	// giver gives connections of this server to others, nil if none shall be; set by OnMove.
+	giver Giver
+	// givings and takings are the moves that are under way, from and to this server, by connection.
+	givings map[string]*giving
+	takings map[string]*taking
 }
 
 // The limits of what a member holds and does at a time.
@@ -130,11 +142,15 @@ func NewMember(options MemberOptions) *Member {
 	if options.Observer.Lost == nil {
 		options.Observer.Lost = func() {}
 	}
+	if options.Observer.Moved == nil {
+		options.Observer.Moved = func(string, time.Duration) {}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	m := &Member{
-		options: options, logger: options.Logger, stop: stop,
+		options: options, logger: options.Logger, ended: ctx, stop: stop,
 		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1), renewing: make(chan struct{}, 1),
 		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {}, load: func() Load { return Load{} },
+		givings: make(map[string]*giving), takings: make(map[string]*taking),
 	}
 	m.work.Go(func() { m.renewals(ctx) })
 	m.work.Go(func() { m.bookkeeping(ctx) })

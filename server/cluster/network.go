@@ -21,6 +21,7 @@ import (
 const (
 	forwardPath = "/forward"
 	ownerPath   = "/owner"
+	movePath    = "/move"
 
 	headerPrefix     = "Chatcluster-"
 	instanceHeader   = headerPrefix + "Instance"

@@ -131,7 +131,7 @@ func (m *Member) assert(ctx context.Context, batch []Holding) error {
 		return err
 	}
 	for at, entry := range entries {
-		if entry.Owner != m.options.Self {
+		if entry.Owner != m.options.Self && !m.isGiving(batch[at].ConnectionID) {
 			m.disown(batch[at])
 		}
 	}

@@ -151,6 +151,14 @@ func (n *simulatedNetwork) Attach(_ context.Context, _ *http.Request, peer Peer,
 	return near, nil
 }
 
+func (n *simulatedNetwork) Move(ctx context.Context, peer Peer, request MoveRequest) (MoveReply, error) {
+	member, err := n.reach(peer)
+	if err != nil {
+		return MoveReply{}, err
+	}
+	return member.Answer(ctx, request)
+}
+
 // simulation is some members with one directory.
 type simulation struct {
 	t         *testing.T
@@ -160,13 +168,17 @@ type simulation struct {
 }
 
 // simulate starts members that know each other. They end with the test.
-func simulate(t *testing.T, count int) *simulation {
+func simulate(t *testing.T, count int, change ...func(*MemberOptions)) *simulation {
 	t.Helper()
 	s := &simulation{t: t, directory: newSimulatedDirectory(), network: &simulatedNetwork{members: map[string]*Member{}, cutOff: map[string]bool{}}}
 	for number := range count {
 		self := Peer{Instance: "m_" + string(rune('a'+number)), Address: "address"}
 		_ = s.directory.locked(func() { s.directory.servers[self] = time.Now() })
-		s.members = append(s.members, NewMember(MemberOptions{Self: self, Directory: s.directory, Network: s.network}))
+		options := MemberOptions{Self: self, Directory: s.directory, Network: s.network}
+		for _, change := range change {
+			change(&options)
+		}
+		s.members = append(s.members, NewMember(options))
 	}
 	for _, member := range s.members {
 		s.network.members[member.Self().Instance] = member
