@@ -132,24 +132,3 @@ func (c Client) Invoke(ctx context.Context, result any, method string, arguments
 	}
 	return c.hub.invokeClient(ctx, c.id, result, method, arguments)
 }
-
-// Groups joins connections to groups and takes them out, wherever the connections are.
-type Groups struct{ hub *Hub }
-
-// Add makes a connection a member of a group. When it returns, messages to the group reach the connection. It does
-// nothing for a member, and fails if no server has the connection.
-func (g Groups) Add(ctx context.Context, connectionID, group string) error {
-	local, err := g.hub.index.join(ctx, connectionID, group)
-	if local || err != nil {
-		return err
-	}
-	return g.hub.carrier.AddToGroup(ctx, connectionID, group)
-}
-
-// Remove takes a connection out of a group. It does nothing for one that is no member.
-func (g Groups) Remove(ctx context.Context, connectionID, group string) error {
-	if g.hub.index.part(connectionID, group) {
-		return nil
-	}
-	return g.hub.carrier.RemoveFromGroup(ctx, connectionID, group)
-}

@@ -57,6 +57,20 @@ type connection struct {
 	keepAlive keepAlive
 	sequence  sequence
 
+	// activity is what runs for the connection, membership what changes its groups, detour who sends to it through the
+	// backplane although it is here.
+	activity   activity
+	membership door
+	detour     door
+	// willing is set when another server may have the connection if its client goes there.
+	willing atomic.Bool
+	// departure is the present move to another server, or the one by which the connection has left; nil for none. arrival is the move by
+	// which it came here, nil for none; it is set before anyone else knows the connection.
+	departure atomic.Pointer[departure]
+	arrival   *arrival
+	// side takes messages for the connection while it moves, nil if it does not.
+	side atomic.Pointer[sideBuffer]
+
 	// mu guards what follows. No other lock is taken while it is held.
 	mu    sync.Mutex
 	phase phase
@@ -67,9 +81,15 @@ type connection struct {
 }
 
 func newConnection(hub *Hub, carrier *transport.Connection) *connection {
+	c := newMovedConnection(hub, carrier)
+	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
+	return c
+}
+
+// newMovedConnection makes a connection whose handshake was done at another server.
+func newMovedConnection(hub *Hub, carrier *transport.Connection) *connection {
 	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient), dropped: make(chan struct{}), messages: newMessageLimit(&hub.options)}
 	c.context, c.cancel = context.WithCancelCause(context.Background())
-	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
 	return c
 }
 
@@ -81,7 +101,7 @@ func (c *connection) codec() protocol.Protocol { return c.hub.options.Protocols[
 func (c *connection) Receive(data []byte) <-chan struct{} {
 	start, room := c.inbox.add(data)
 	if start {
-		c.hub.running.Go(c.dispatch)
+		c.start(c.dispatch)
 	}
 	return room
 }
@@ -137,6 +157,9 @@ func (c *connection) close(message *protocol.Close, cause error, code uint16) {
 
 // finish ends the connection; calls that wait for their turn still get it.
 func (c *connection) finish(message *protocol.Close, cause error, code uint16) {
+	if leaving := c.departure.Load(); leaving != nil && leaving.postpone(func() { c.finish(message, cause, code) }) {
+		return
+	}
 	if message == nil {
 		message = &protocol.Close{}
 	}
@@ -164,7 +187,9 @@ func (c *connection) end(cause error) {
 		c.phase = phaseEnded
 	}
 	c.mu.Unlock()
-	c.handshake.Stop()
+	if c.handshake != nil {
+		c.handshake.Stop()
+	}
 	c.inbox.close()
 	c.cancel(context.Canceled)
 	if previous == phaseOpen {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -114,4 +115,25 @@ func (i *Items) Delete(name string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.values, name)
+}
+
+// export returns the values, to be kept elsewhere.
+func (i *Items) export() map[string][]byte {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	values := make(map[string][]byte, len(i.values))
+	for name, value := range i.values {
+		values[name] = value
+	}
+	return values
+}
+
+// restore takes over the values of a connection that was elsewhere.
+func (i *Items) restore(values map[string][]byte) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.values = make(map[string]json.RawMessage, len(values))
+	for name, value := range values {
+		i.values[name] = slices.Clone(value)
+	}
 }

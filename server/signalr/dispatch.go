@@ -38,7 +38,7 @@ func (c *connection) read() *invocation {
 			continue
 		}
 		if c.inbox.handOver(rest) {
-			c.hub.running.Go(c.dispatch)
+			c.start(c.dispatch)
 		}
 		return call
 	}
@@ -159,7 +159,7 @@ func (c *connection) invoke(message *protocol.Invocation) (*invocation, error) {
 		return nil, nil
 	}
 	if call.method.stream || len(call.uploads) > 0 {
-		c.hub.running.Go(func() { c.runStreaming(call) })
+		c.start(func() { c.runStreaming(call) })
 		return nil, nil
 	}
 	return call, nil

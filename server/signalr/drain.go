@@ -48,11 +48,8 @@ func (s *Server) Dismiss(most int) int {
 
 // clients are all clients of all hubs.
 func (s *Server) clients() []*connection {
-	s.mu.Lock()
-	hubs := s.hubs
-	s.mu.Unlock()
 	var all []*connection
-	for _, hub := range hubs {
+	for _, hub := range s.allHubs() {
 		all = append(all, hub.index.snapshot()...)
 	}
 	return all

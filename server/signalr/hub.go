@@ -23,6 +23,7 @@ type Hub struct {
 	carrier backplane.Hub
 	index   *index
 	results results
+	fences  fences
 	log     *slog.Logger
 	// pings are the encoded Ping of each protocol, in the order of options.Protocols: they never change.
 	pings []*transport.Payload
@@ -132,9 +133,7 @@ func (h *Hub) encode(id, target string, arguments []any) (backplane.Message, err
 // publish sends a message to all clients of target. One for a single local client takes no detour.
 func (h *Hub) publish(ctx context.Context, target backplane.Target, message backplane.Message) error {
 	if target.Scope == backplane.ScopeConnection {
-		if c := h.index.find(target.Name); c != nil {
-			return c.sendMessage(ctx, message)
-		}
+		return h.toConnection(ctx, target.Name, message, func(string) error { return nil })
 	}
 	return h.carrier.Publish(ctx, target, message)
 }

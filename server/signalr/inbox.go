@@ -13,6 +13,8 @@ type inbox struct {
 	data    []byte
 	running bool
 	closed  bool
+	// holds is how many keep dispatchers from starting.
+	holds int
 	// ending is set when the client is gone: nothing more comes, but what has come is still read.
 	ending bool
 	// renewed is set when the bytes that a dispatcher has taken shall not be given back: the client sends them again.
@@ -29,7 +31,7 @@ func (b *inbox) add(data []byte) (start bool, room <-chan struct{}) {
 		return false, nil
 	}
 	b.data = append(b.data, data...)
-	if !b.running {
+	if !b.running && b.holds == 0 {
 		b.running = true
 		return true, nil
 	}
@@ -47,7 +49,7 @@ func (b *inbox) add(data []byte) (start bool, room <-chan struct{}) {
 func (b *inbox) take(rest []byte) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.giveBack(rest) || b.closed {
+	if b.giveBack(rest) || b.closed || b.holds > 0 {
 		b.running = false
 		b.releaseRoom()
 		return nil
@@ -63,7 +65,7 @@ func (b *inbox) handOver(rest []byte) (start bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.giveBack(rest)
-	b.running = len(b.data) > 0 && !b.closed
+	b.running = len(b.data) > 0 && !b.closed && b.holds == 0
 	if !b.running {
 		b.releaseRoom()
 	}
@@ -114,7 +116,7 @@ func (b *inbox) finish() (busy bool) {
 	defer b.mu.Unlock()
 	b.ending = true
 	b.releaseRoom()
-	return b.running && !b.closed
+	return (b.running || b.holds > 0 && len(b.data) > 0) && !b.closed
 }
 
 // exhausted tells a dispatcher that has stopped that it was the last one.

@@ -22,6 +22,8 @@ type index struct {
 	// everyone holds the same connections, for fast walks; connection.position is their place in it.
 	everyone []*connection
 	members  map[backplane.Target]map[*connection]struct{}
+	// expected are connections that may come from other servers: they get messages, but are not found. Nil while there are none.
+	expected map[string]*connection
 }
 
 func newIndex() *index {
@@ -43,13 +45,18 @@ func (x *index) add(ctx context.Context, c *connection) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.connections[c.id()] = c
-	c.position = len(x.everyone)
-	x.everyone = append(x.everyone, c)
+	x.list(c)
 	if c.user != "" {
 		x.enter(user, c)
 	}
 	return nil
+}
+
+// list enters a connection among all; mu is held.
+func (x *index) list(c *connection) {
+	x.connections[c.id()] = c
+	c.position = len(x.everyone)
+	x.everyone = append(x.everyone, c)
 }
 
 // remove takes a connection out of everything.
@@ -68,7 +75,11 @@ func (x *index) remove(c *connection) {
 	groups := c.groups
 	c.groups = nil
 	x.mu.Unlock()
+	x.leaveAll(c, groups)
+}
 
+// leaveAll ends what a connection listens to.
+func (x *index) leaveAll(c *connection, groups map[string]struct{}) {
 	x.carrier.Unsubscribe(backplane.Target{Scope: backplane.ScopeConnection, Name: c.id()})
 	if c.user != "" {
 		x.leave(userOf(c), c)
@@ -78,12 +89,8 @@ func (x *index) remove(c *connection) {
 	}
 }
 
-// join makes a connection a member of a group; local tells whether the connection is here.
-func (x *index) join(ctx context.Context, connectionID, group string) (local bool, err error) {
-	c := x.find(connectionID)
-	if c == nil {
-		return false, nil
-	}
+// join makes a connection a member of a group; local tells whether the connection is still here.
+func (x *index) join(ctx context.Context, c *connection, group string) (local bool, err error) {
 	target := backplane.Target{Scope: backplane.ScopeGroup, Name: group}
 	defer x.turns.take(target)()
 	if !x.hasMembers(target) {
@@ -92,12 +99,9 @@ func (x *index) join(ctx context.Context, connectionID, group string) (local boo
 		}
 	}
 	x.mu.Lock()
-	stays := x.connections[connectionID] == c
+	stays := x.connections[c.id()] == c
 	if stays {
-		if c.groups == nil {
-			c.groups = make(map[string]struct{})
-		}
-		c.groups[group] = struct{}{}
+		c.joined(group)
 		x.enter(target, c)
 	}
 	empty := len(x.members[target]) == 0
@@ -108,14 +112,17 @@ func (x *index) join(ctx context.Context, connectionID, group string) (local boo
 	return stays, nil
 }
 
-// part takes a connection out of a group; local tells whether the connection is here.
-func (x *index) part(connectionID, group string) (local bool) {
-	c := x.find(connectionID)
-	if c == nil {
-		return false
+// joined notes a group; the index is locked.
+func (c *connection) joined(group string) {
+	if c.groups == nil {
+		c.groups = make(map[string]struct{})
 	}
+	c.groups[group] = struct{}{}
+}
+
+// part takes a connection out of a group.
+func (x *index) part(c *connection, group string) {
 	x.leave(backplane.Target{Scope: backplane.ScopeGroup, Name: group}, c)
-	return true
 }
 
 func (x *index) find(connectionID string) *connection {
@@ -139,8 +146,13 @@ func (x *index) each(target backplane.Target, visit func(*connection)) {
 		for _, c := range x.everyone {
 			visit(c)
 		}
+		for _, c := range x.expected {
+			visit(c)
+		}
 	case backplane.ScopeConnection:
 		if c := x.connections[target.Name]; c != nil {
+			visit(c)
+		} else if c := x.expected[target.Name]; c != nil {
 			visit(c)
 		}
 	default:

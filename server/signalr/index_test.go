@@ -33,7 +33,7 @@ func TestIndexKeepsNothingOfGroupsThatAreGone(t *testing.T) {
 	}
 	before := heap()
 	for _, name := range names {
-		if local, err := x.join(t.Context(), c.id(), name); !local || err != nil {
+		if local, err := x.join(t.Context(), c, name); !local || err != nil {
 			t.Fatal(local, err)
 		}
 	}
@@ -43,7 +43,7 @@ func TestIndexKeepsNothingOfGroupsThatAreGone(t *testing.T) {
 		t.Logf("%d bytes per group of one", each)
 	}
 	for _, name := range names {
-		x.part(c.id(), name)
+		x.part(c, name)
 	}
 	if left := heap() - before; left > 10*count {
 		t.Errorf("%d bytes are left of %d groups", left, count)

@@ -14,16 +14,22 @@ type receiver Hub
 
 // AddToGroup implements backplane.Receiver.
 func (h *receiver) AddToGroup(ctx context.Context, connectionID, group string) (bool, error) {
-	return h.index.join(ctx, connectionID, group)
+	hub := (*Hub)(h)
+	return hub.command(ctx, connectionID,
+		func(c *connection) (bool, error) { return h.index.join(ctx, c, group) },
+		func() error { return h.carrier.AddToGroup(ctx, connectionID, group) })
 }
 
 // RemoveFromGroup implements backplane.Receiver.
-func (h *receiver) RemoveFromGroup(_ context.Context, connectionID, group string) (bool, error) {
-	return h.index.part(connectionID, group), nil
+func (h *receiver) RemoveFromGroup(ctx context.Context, connectionID, group string) (bool, error) {
+	hub := (*Hub)(h)
+	return hub.command(ctx, connectionID,
+		func(c *connection) (bool, error) {
+			h.index.part(c, group)
+			return true, nil
+		},
+		func() error { return h.carrier.RemoveFromGroup(ctx, connectionID, group) })
 }
-
-// Fenced implements backplane.Receiver. No connection of this hub waits for a fence.
-func (h *receiver) Fenced(string, backplane.Target) {}
 
 // Complete implements backplane.Receiver.
 func (h *receiver) Complete(protocolName string, frame []byte) {
@@ -46,7 +52,7 @@ func (h *receiver) Complete(protocolName string, frame []byte) {
 // Deliver implements backplane.Receiver: it hands one encoded message, shared by all, to every local client of target.
 func (h *receiver) Deliver(target backplane.Target, message backplane.Message) {
 	hub := (*Hub)(h)
-	delivery := delivery{hub: hub, message: message}
+	delivery := delivery{hub: hub, target: target, message: message}
 	h.index.each(target, func(c *connection) {
 		if !slices.Contains(message.Excluded, c.id()) {
 			delivery.to(c)
@@ -58,6 +64,7 @@ func (h *receiver) Deliver(target backplane.Target, message backplane.Message) {
 // delivery is one message on its way to local clients.
 type delivery struct {
 	hub     *Hub
+	target  backplane.Target
 	message backplane.Message
 	// payloads are the message for each protocol of the hub, made when the first client needs it.
 	payloads [maximumProtocols]*transport.Payload
@@ -75,14 +82,23 @@ func (d *delivery) to(c *connection) {
 		payload = d.hub.invocationPayload(c.protocolIndex, d.message)
 		d.payloads[c.protocolIndex] = payload
 	}
+	message := delivered{payload, d.message.InvocationID, d.message.ReturnTo}
+	if side := c.side.Load(); side != nil && side.take(d.target, message) {
+		return
+	}
 	if payload == nil {
 		d.strangers = append(d.strangers, c)
 		return
 	}
-	if d.message.InvocationID != "" && !d.hub.forwardedResult(d.message.InvocationID, d.message.ReturnTo, c) {
+	c.deliver(message)
+}
+
+// deliver queues a message for the client.
+func (c *connection) deliver(message delivered) {
+	if message.invocationID != "" && !c.hub.forwardedResult(message.invocationID, message.returnTo, c) {
 		return
 	}
-	_ = c.transport.Send(payload) // a client that cannot take it is ended by Send; others do not care
+	_ = c.transport.Send(message.payload) // a client that cannot take it is ended by Send; others do not care
 }
 
 // endStrangers ends the connections whose protocol is missing, with an invitation to reconnect: a message lost silently

@@ -27,28 +27,74 @@ const maximumOwed = 10_000
 type pendingResult struct {
 	// connectionID is the local client that has to answer; "" if it is on another server.
 	connectionID string
+	// returnTo is the backplane's address of the server that waits. awaitedHere tells that this is it.
+	returnTo    string
+	awaitedHere bool
 	// settle is called once with the answer, or with the reason why there is none.
 	settle func(codec protocol.Protocol, completion *protocol.Completion, err error)
 }
 
-// expect enters a call. It reports false if the client has too many to answer already.
+// expect enters a call that a client has to answer to this server or another. It reports false if the client has too many to
+// answer already.
 func (r *results) expect(id string, result *pendingResult) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pending == nil {
 		r.pending, r.owed = make(map[string]*pendingResult), make(map[string]map[string]struct{})
 	}
-	if client := result.connectionID; client != "" {
-		if len(r.owed[client]) >= maximumOwed {
-			return false
-		}
-		if r.owed[client] == nil {
-			r.owed[client] = make(map[string]struct{})
-		}
-		r.owed[client][id] = struct{}{}
+	client := result.connectionID
+	if present := r.pending[id]; present != nil && present.awaitedHere {
+		result = present // this server's own call took the way through the backplane
 	}
 	r.pending[id] = result
+	return r.assign(id, result, client)
+}
+
+// reassign says which client has to answer a call, "" for one on another server. It reports false if that has too many to answer
+// already.
+func (r *results) reassign(id, connectionID string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	result := r.pending[id]
+	return result == nil || r.assign(id, result, connectionID)
+}
+
+// assign is called with mu held.
+func (r *results) assign(id string, result *pendingResult, client string) bool {
+	r.unassign(id, result)
+	if client == "" {
+		return true
+	}
+	if len(r.owed[client]) >= maximumOwed {
+		if !result.awaitedHere {
+			delete(r.pending, id)
+		}
+		return false
+	}
+	if r.owed[client] == nil {
+		r.owed[client] = make(map[string]struct{})
+	}
+	r.owed[client][id] = struct{}{}
+	result.connectionID = client
 	return true
+}
+
+// unassign is called with mu held.
+func (r *results) unassign(id string, result *pendingResult) {
+	client := result.connectionID
+	result.connectionID = ""
+	delete(r.owed[client], id)
+	if len(r.owed[client]) == 0 {
+		delete(r.owed, client)
+	}
+}
+
+// owes tells whether a client has to answer a call.
+func (r *results) owes(connectionID, id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, owes := r.owed[connectionID][id]
+	return owes
 }
 
 func (r *results) forget(id string) {
@@ -64,11 +110,7 @@ func (r *results) remove(id string) {
 		return
 	}
 	delete(r.pending, id)
-	client := result.connectionID
-	delete(r.owed[client], id)
-	if len(r.owed[client]) == 0 {
-		delete(r.owed, client)
-	}
+	r.unassign(id, result)
 }
 
 // complete settles the call that a completion answers. from is the id of the local client that sent it, "" if it came from
@@ -119,7 +161,7 @@ func (h *Hub) forwardedResult(id, returnTo string, c *connection) bool {
 		}
 		h.running.Go(func() { h.returnResult(returnTo, codec.Name(), frame) })
 	}
-	if h.results.expect(id, &pendingResult{connectionID: c.id(), settle: settle}) {
+	if h.results.expect(id, &pendingResult{connectionID: c.id(), returnTo: returnTo, settle: settle}) {
 		return true
 	}
 	settle(nil, nil, tooManyOwed(c.id()))
@@ -155,21 +197,15 @@ func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any,
 	}
 	message.ReturnTo = returnTo
 	settled := make(chan error, 1)
-	awaited := &pendingResult{settle: func(codec protocol.Protocol, completion *protocol.Completion, err error) {
+	awaited := &pendingResult{returnTo: returnTo, awaitedHere: true, settle: func(codec protocol.Protocol, completion *protocol.Completion, err error) {
 		if err == nil {
 			err = readResult(codec, completion, result)
 		}
 		settled <- err
 	}}
-	local := h.index.find(connectionID)
-	if local != nil {
-		awaited.connectionID = connectionID
-	}
-	if !h.results.expect(id, awaited) {
-		return tooManyOwed(connectionID)
-	}
+	h.results.expect(id, awaited)
 	defer h.results.forget(id)
-	if err := h.sendInvocation(ctx, local, connectionID, message); err != nil {
+	if err := h.sendInvocation(ctx, connectionID, message); err != nil {
 		return err
 	}
 	select {
@@ -180,14 +216,18 @@ func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any,
 	}
 }
 
-func (h *Hub) sendInvocation(ctx context.Context, local *connection, connectionID string, message backplane.Message) error {
-	var err error
-	if local != nil {
-		if err = local.sendMessage(ctx, message); err == nil && local.context.Err() != nil {
-			err = backplane.ErrConnectionNotFound // it ended before the call was awaited
+// sendInvocation sends a call whose result is awaited. The client that it is handed to directly has to answer here.
+func (h *Hub) sendInvocation(ctx context.Context, connectionID string, message backplane.Message) error {
+	id := message.InvocationID
+	err := h.toConnection(ctx, connectionID, message, func(local string) error {
+		if !h.results.reassign(id, local) {
+			return tooManyOwed(connectionID)
 		}
-	} else {
-		err = h.carrier.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: connectionID}, message)
+		return nil
+	})
+	local := h.index.find(connectionID)
+	if err == nil && local == nil && h.results.owes(connectionID, id) {
+		err = backplane.ErrConnectionNotFound // it ended before the call was awaited
 	}
 	if errors.Is(err, backplane.ErrConnectionNotFound) {
 		return connectionFault("Connection '%s' does not exist.", connectionID, ErrConnectionNotFound)

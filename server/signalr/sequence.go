@@ -16,8 +16,8 @@ type sequence struct {
 	// current is the number of the message being looked at, received the highest seen.
 	current  int64
 	received atomic.Int64
-	// acknowledged is the last number told to the client; the heartbeat alone uses it.
-	acknowledged int64
+	// acknowledged is the last number told to the client on its present socket.
+	acknowledged atomic.Int64
 }
 
 // count numbers a message. It reports whether the message is new.
@@ -45,10 +45,10 @@ func (c *connection) acknowledge() {
 		return
 	}
 	received := c.sequence.received.Load()
-	if received <= c.sequence.acknowledged {
+	if received <= c.sequence.acknowledged.Load() {
 		return
 	}
-	c.sequence.acknowledged = received
+	c.sequence.acknowledged.Store(received)
 	c.sendControl(&protocol.Ack{SequenceID: received})
 }
 
@@ -61,14 +61,27 @@ func (c *connection) sendControl(message protocol.Message) {
 	c.transport.SendControl(payload)
 }
 
-// Resume implements transport.Session.
-func (c *connection) Resume() func(number int64) *transport.Payload {
+// Resume implements transport.Session. A client that comes to another server learns at once what the one before has got: a
+// .NET client waits for that for no longer than 5 s.
+func (c *connection) Resume() func(number int64) []*transport.Payload {
+	c.willing.Store(false)
 	c.inbox.renew()
-	return func(number int64) *transport.Payload {
-		payload, err := c.hub.payload(c.protocolIndex, &protocol.Sequence{SequenceID: number})
-		if err != nil {
-			c.hub.log.Error("a sequence message cannot be encoded", "error", err)
+	c.sequence.acknowledged.Store(0) // what was told last may not have come
+	moved := c.arrival != nil && !c.arrival.resumed.Swap(true)
+	return func(number int64) []*transport.Payload {
+		first := []protocol.Message{&protocol.Sequence{SequenceID: number}}
+		if received := c.sequence.received.Load(); moved && received > 0 {
+			first = append(first, &protocol.Ack{SequenceID: received})
 		}
-		return payload
+		payloads := make([]*transport.Payload, 0, len(first))
+		for _, message := range first {
+			payload, err := c.hub.payload(c.protocolIndex, message)
+			if err != nil {
+				c.hub.log.Error("a message that resumes a connection cannot be encoded", "error", err)
+				continue
+			}
+			payloads = append(payloads, payload)
+		}
+		return payloads
 	}
 }

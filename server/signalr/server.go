@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
@@ -31,6 +32,8 @@ import (
 type Server struct {
 	options ServerOptions
 	manager *transport.Manager
+	// givingAway is set when other servers may have every connection, and this one takes none.
+	givingAway atomic.Bool
 
 	// mu guards hubs and closed.
 	mu     sync.Mutex
@@ -64,6 +67,7 @@ func NewServer(options ServerOptions) (*Server, error) {
 	server := &Server{options: options, manager: transport.NewManager(transports)}
 	if options.Member != nil {
 		options.Member.OnLost(server.manager.Abandon)
+		options.Member.OnMove((*giver)(server))
 	}
 	return server, nil
 }

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chatcluster/chatcluster/server/cluster"
@@ -19,7 +21,33 @@ func (m *Metrics) Peers() cluster.Observer {
 		Name: "chatcluster_connections_lost_total", Help: "Connections that were given up because their server is gone, as far as this server found out.",
 	})
 	m.registry.MustRegister(forwarded, attached, lost)
-	return cluster.Observer{Forwarded: outcomes(forwarded), Attached: outcomes(attached), Lost: lost.Inc}
+	return cluster.Observer{Forwarded: outcomes(forwarded), Attached: outcomes(attached), Lost: lost.Inc, Moved: m.moves()}
+}
+
+// moved is the outcome of a move that came about; those of others are the reasons why not.
+const moved = "moved"
+
+// moves counts attempts to move connections to this server.
+func (m *Metrics) moves() func(refused string, took time.Duration) {
+	moves := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chatcluster_moves_total", Help: "Attempts to move a connection to this server from the one that owns it, by outcome: moved, or the reason why not.",
+	}, []string{"outcome"})
+	durations := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "chatcluster_move_duration_seconds", Help: "How long moves of connections to this server took.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+	})
+	m.registry.MustRegister(moves, durations)
+	for _, outcome := range append(cluster.RefusedBecause(), moved) {
+		moves.WithLabelValues(outcome)
+	}
+	return func(refused string, took time.Duration) {
+		if refused != "" {
+			moves.WithLabelValues(refused).Inc()
+			return
+		}
+		moves.WithLabelValues(moved).Inc()
+		durations.Observe(took.Seconds())
+	}
 }
 
 // outcomes counts what succeeded and what did not.

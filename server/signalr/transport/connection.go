@@ -16,9 +16,9 @@ type Session interface {
 	// one goroutine at a time.
 	Receive(data []byte) (room <-chan struct{})
 	// Resume is called when a client with stateful reconnect is back on another socket. What Receive got and could not
-	// use yet will be sent again. It returns the maker of the first message to write: it gets the number of the
+	// use yet will be sent again. It returns the maker of what is to be written first: it gets the number of the
 	// message that will follow. Receive is not called meanwhile.
-	Resume() func(number int64) *Payload
+	Resume() func(number int64) []*Payload
 	// Heartbeat is called about once a second.
 	Heartbeat(now time.Time)
 	// Closed is called once, when the connection has ended; cause is nil for an end without a fault. It must not block.
@@ -29,6 +29,9 @@ type Session interface {
 type Application interface {
 	// Connect is called when the first request of a connection arrives. It must not block.
 	Connect(connection *Connection) Session
+	// Adopt gets a candidate, a connection that owner has, for this server: the client's new socket is here. It returns true
+	// once it has called candidate.Adopt, and false if everything stays as it is.
+	Adopt(ctx context.Context, candidate *Connection, owner string) bool
 	// Ping returns a message that tells a client only that the server lives, in its binary or its text protocol; nil if
 	// there is none.
 	Ping(isBinary bool) *Payload
@@ -77,6 +80,10 @@ type Connection struct {
 	idleSince time.Time
 	// closeCode is the WebSocket close code of a connection that ends by the server's will.
 	closeCode uint16
+	// handing is set while the connection is given to another server.
+	handing *handing
+	// reserved lets other requests of a candidate's client go on; the goroutine that adopts it uses it alone.
+	reserved func()
 }
 
 // attachment is the socket or request to which a connection is bound now.
@@ -229,7 +236,7 @@ func (c *Connection) attach(socket attachment, request *Request) bool {
 	c.receiving.Lock()
 	defer c.receiving.Unlock()
 	c.mu.Lock()
-	if c.state == stateDisposed {
+	if c.state == stateDisposed || c.handing != nil {
 		c.mu.Unlock()
 		return false
 	}
@@ -291,7 +298,7 @@ func (c *Connection) code() uint16 {
 // dispose ends the connection for good, once.
 func (c *Connection) dispose(cause error) {
 	c.mu.Lock()
-	if c.state == stateDisposed {
+	if c.state == stateDisposed || c.postpone(cause) {
 		c.mu.Unlock()
 		return
 	}
@@ -309,6 +316,10 @@ func (c *Connection) dispose(cause error) {
 // heartbeat ends the connection if its client stayed away too long.
 func (c *Connection) heartbeat(now time.Time) {
 	c.mu.Lock()
+	if c.handing != nil {
+		c.mu.Unlock()
+		return
+	}
 	expired := c.state == stateIdle && now.Sub(c.idleSince) > c.manager.options.DisconnectTimeout
 	c.mu.Unlock()
 	if expired {

@@ -149,7 +149,7 @@ func (x *exchange) connection() *Connection {
 		x.refuseUnknown()
 		return nil
 	}
-	return connection
+	return x.settled(connection, token)
 }
 
 func (x *exchange) refuseUnknown() { x.respond(http.StatusNotFound, bodyUnknownID) }

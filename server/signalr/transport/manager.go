@@ -74,6 +74,8 @@ type Manager struct {
 	seeking map[string]chan struct{}
 	// tunnels are the sockets of clients whose connections other servers own; nil when there shall be no more.
 	tunnels map[*tunnel]struct{}
+	// arriving is how many connections may be about to come from other servers; they count as present.
+	arriving int
 	// emptied is set when the manager takes no new connections, and closed when it has none left.
 	emptied chan struct{}
 }
@@ -129,9 +131,7 @@ func (m *Manager) refuse() <-chan struct{} {
 	defer m.mu.Unlock()
 	if m.emptied == nil {
 		m.emptied = make(chan struct{})
-		if len(m.connections) == 0 {
-			close(m.emptied)
-		}
+		m.noteEmpty()
 	}
 	return m.emptied
 }
@@ -190,7 +190,7 @@ func (m *Manager) full() bool {
 // isFull is called with mu held.
 func (m *Manager) isFull() bool {
 	most := m.options.MaximumConnections
-	return most > 0 && len(m.connections) >= most
+	return most > 0 && len(m.connections)+m.arriving >= most
 }
 
 // known returns the connection of a token, or whether it had one that has ended.
@@ -249,9 +249,7 @@ func (m *Manager) remove(connection *Connection) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.connections, connection.token)
-	if m.emptied != nil && len(m.connections) == 0 {
-		close(m.emptied)
-	}
+	m.noteEmpty()
 	if connection.negotiated {
 		m.ended[connection.token] = time.Now().Add(m.options.DisconnectTimeout)
 	}

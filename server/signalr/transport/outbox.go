@@ -49,8 +49,12 @@ type outbox struct {
 	sink sink
 	// active is set from the moment the sink is woken until it finds nothing to take: it is woken once, not per message.
 	active bool
-	// resting is closed when the sink next comes to rest; set by hangUp only, after which nothing but raw is taken.
+	// resting is closed when the sink next comes to rest; set by hangUp and retire, after which nothing but raw is taken.
 	resting chan struct{}
+	// retiring is set when the sink shall be none any more as soon as it rests.
+	retiring bool
+	// diverted sends those who can wait another way (ErrDiverted).
+	diverted bool
 	// room is closed when waiting senders may look again; nil while none waits.
 	room chan struct{}
 }
@@ -95,10 +99,15 @@ func (o *outbox) send(payload *Payload) error {
 	return err
 }
 
-// sendWhenRoom adds a message once the client has taken enough of what came before.
+// sendWhenRoom adds a message once the client has taken enough of what came before. While the outbox is diverted it adds
+// nothing.
 func (o *outbox) sendWhenRoom(ctx context.Context, payload *Payload) error {
 	for {
 		o.mu.Lock()
+		if o.diverted {
+			o.mu.Unlock()
+			return ErrDiverted
+		}
 		if o.closed || o.finished || o.waiting+o.kept <= o.pause() {
 			err := o.add(payload)
 			woken := o.activate()
@@ -188,7 +197,7 @@ func (o *outbox) hangUp(s sink) <-chan struct{} {
 
 // rest says that the present sink takes nothing more for now, and makes next the sink.
 func (o *outbox) rest(next sink) {
-	o.sink, o.active = next, false
+	o.sink, o.active, o.retiring = next, false, false
 	if o.resting != nil {
 		close(o.resting)
 		o.resting = nil

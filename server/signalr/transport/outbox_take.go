@@ -26,6 +26,9 @@ func (o *outbox) take(s sink, next *batch) bool {
 		return false
 	}
 	if !o.hasWork() {
+		if o.retiring {
+			s = nil
+		}
 		o.rest(s)
 		return false
 	}
@@ -122,13 +125,13 @@ func (o *outbox) detach(s sink) {
 
 // rewind prepares a reconnect: all that is not acknowledged waits to be written again behind the message that preface
 // makes from the number of the first of it. Before the handshake response there is nothing to go back to.
-func (o *outbox) rewind(preface func(number int64) *Payload) {
+func (o *outbox) rewind(preface func(number int64) []*Payload) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.corked {
 		return
 	}
-	o.control = []*Payload{preface(o.acknowledged + 1)}
+	o.control = preface(o.acknowledged + 1)
 	o.raw = nil
 	o.waiting += o.kept
 	o.kept, o.next = 0, 0

@@ -140,11 +140,11 @@ func TestReconnectResendsWhatIsNotAcknowledged(t *testing.T) {
 	_ = o.send(text("4"))
 	next := &countingSink{}
 	o.detach(s)
-	o.rewind(func(number int64) *Payload {
+	o.rewind(func(number int64) []*Payload {
 		if number != 2 {
 			t.Errorf("the first message to resend has number %d, want 2", number)
 		}
-		return text("sequence")
+		return []*Payload{text("sequence")}
 	})
 	o.attach(next)
 	if got := drain(o, s); got != "" {
@@ -213,7 +213,7 @@ func TestOutboxDeliversEveryMessageOnceInOrder(t *testing.T) {
 					o.take(s, &next)
 				}
 				o.detach(s)
-				o.rewind(func(number int64) *Payload { return text("seq" + string([]byte{byte(number)})) })
+				o.rewind(func(number int64) []*Payload { return []*Payload{text("seq" + string([]byte{byte(number)}))} })
 				s = &countingSink{}
 				o.attach(s)
 			}
@@ -226,7 +226,7 @@ func TestOutboxDeliversEveryMessageOnceInOrder(t *testing.T) {
 			if len(received) == before {
 				// What was taken and lost in flight comes again only after a reconnect.
 				o.detach(s)
-				o.rewind(func(number int64) *Payload { return text("seq" + string([]byte{byte(number)})) })
+				o.rewind(func(number int64) []*Payload { return []*Payload{text("seq" + string([]byte{byte(number)}))} })
 				s = &countingSink{}
 				o.attach(s)
 			}

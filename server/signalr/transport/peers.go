@@ -24,6 +24,9 @@ type Peers interface {
 	// Attach connects the socket of a client, which r asked for, to the owner of its connection: the tunnel has the bytes
 	// of all frames in both directions. gone tells that the connection is not there any more; other errors may pass.
 	Attach(ctx context.Context, r *http.Request, connectionID, owner string) (tunnel io.ReadWriteCloser, gone bool, err error)
+	// Reclaim keeps a connection that is being given to another server, because its client has come back here. It reports
+	// false if the other one has it already. With an error nobody knows yet.
+	Reclaim(ctx context.Context, connectionID string) (kept bool, err error)
 	// Release says that a connection that was claimed has ended. It does not block.
 	Release(connectionID string)
 }
@@ -73,7 +76,7 @@ func (x *exchange) locate(token string) *Connection {
 			x.refuseUnknown()
 			return nil
 		case claims.Stateful && isWebSocketUpgrade(x.request) && connection == nil && (err != nil || owner != ""):
-			x.hold(claims.ConnectionID)
+			x.hold(claims.ConnectionID, token)
 			return nil
 		case err != nil:
 			x.writer.Header().Set("Retry-After", strconv.Itoa(1))

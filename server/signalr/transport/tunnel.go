@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/chatcluster/chatcluster/server/signalr/transport/frame"
 )
 
@@ -37,27 +35,28 @@ type tunnel struct {
 	endpoint     *Endpoint
 	request      *http.Request
 	connectionID string
-	client       net.Conn
+	token        string
+	// user is whom the request came from, as the endpoint's Authenticate says.
+	user   any
+	client net.Conn
 	// early are bytes that the client has sent already.
 	early []byte
+	// asked is set when the owner has been asked for the connection.
+	asked bool
 	// ctx ends with the tunnel's reason to be, cancel ends it by force.
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
 // hold accepts the WebSocket of a client whose connection is elsewhere, and finds its owner with the socket open.
-func (x *exchange) hold(connectionID string) {
-	taken := &takeover{ResponseWriter: x.writer}
-	_, _ = websocket.Accept(taken, x.request, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // allowsOrigin has looked at it
-		CompressionMode:    websocket.CompressionDisabled,
-	})
-	if taken.net == nil {
-		return // the library has answered what was wrong with the request
+func (x *exchange) hold(connectionID, token string) {
+	taken, err := x.upgrade()
+	if err != nil {
+		return
 	}
 	t := &tunnel{
-		manager: x.endpoint.manager, endpoint: x.endpoint, request: x.request, connectionID: connectionID,
-		client: taken.net, early: taken.early,
+		manager: x.endpoint.manager, endpoint: x.endpoint, request: x.request, user: x.user,
+		connectionID: connectionID, token: token, client: taken.net, early: taken.early,
 	}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(x.request.Context()))
 	if !t.manager.enter(t) {
@@ -104,10 +103,13 @@ func (t *tunnel) run() {
 		_ = t.client.Close()
 		return
 	}
-	owner, err := t.attach()
+	owner, adopted, err := t.attach()
 	switch {
 	case errors.Is(err, errEnded):
 		t.refuse()
+	case adopted != nil:
+		t.become(adopted)
+		return
 	case err == nil:
 		t.carry(owner)
 	}
@@ -133,21 +135,28 @@ func (t *tunnel) listen() error {
 // errEnded says that there is no such connection any more.
 var errEnded = errors.New("the connection has ended")
 
-// attach tries to reach the owner until it does or the client has been held for too long.
-func (t *tunnel) attach() (io.ReadWriteCloser, error) {
+// attach tries to get the connection from its owner, or else to reach the owner, until it does or the client has been held for
+// too long.
+func (t *tunnel) attach() (owner io.ReadWriteCloser, adopted *Connection, err error) {
 	ctx, cancel := context.WithTimeout(t.ctx, holdTimeout)
 	defer cancel()
 	pinged := time.Now()
 	again := time.NewTicker(attachInterval)
 	defer again.Stop()
 	for {
-		owner, err := t.tryAttach(ctx)
+		if adopted = t.present(); adopted == nil {
+			adopted = t.tryAdopt(ctx)
+		}
+		if adopted != nil {
+			return nil, adopted, nil
+		}
+		owner, err = t.tryAttach(ctx)
 		if err == nil || errors.Is(err, errEnded) {
-			return owner, err
+			return owner, nil, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		case now := <-again.C:
 			if now.Sub(pinged) > holdPing {
 				pinged = now
@@ -155,6 +164,33 @@ func (t *tunnel) attach() (io.ReadWriteCloser, error) {
 			}
 		}
 	}
+}
+
+// present returns the connection if this server has it by now: another socket of the client may have been faster.
+func (t *tunnel) present() *Connection {
+	connection, _ := t.manager.known(t.token)
+	if connection == nil || connection.endpoint.hub != t.endpoint.hub || identityOf(connection.Request().User) != identityOf(t.user) {
+		return nil
+	}
+	return connection
+}
+
+// tryAdopt asks the owner for the connection. It returns nil if this server does not get it.
+func (t *tunnel) tryAdopt(ctx context.Context) *Connection {
+	if t.asked || !t.manager.arrive() {
+		return nil
+	}
+	defer t.manager.arrived()
+	owner, _, err := t.manager.options.Peers.Locate(ctx, t.connectionID, false)
+	if err != nil || owner == "" {
+		return nil
+	}
+	t.asked = true // once for each socket: what stands in the way may take long, and the client waits
+	candidate := t.candidate()
+	if !t.endpoint.application.Adopt(ctx, candidate, owner) {
+		return nil
+	}
+	return candidate
 }
 
 func (t *tunnel) tryAttach(ctx context.Context) (io.ReadWriteCloser, error) {
@@ -206,7 +242,7 @@ func (t *tunnel) carry(owner io.ReadWriteCloser) {
 	})
 	client := &patientWriter{conn: t.client, timeout: t.endpoint.options.TransportSendTimeout}
 	_, _ = io.CopyBuffer(client, readerOnly{owner}, make([]byte, tunnelBuffer))
-	t.closeWrite()
+	closeWrite(t.client)
 	_ = t.client.SetReadDeadline(time.Now().Add(lingerTimeout))
 	<-upward
 }
@@ -214,16 +250,10 @@ func (t *tunnel) carry(owner io.ReadWriteCloser) {
 // finish ends the client's socket without a close frame, so that it tries elsewhere: with TCP's own end, after which what
 // it still sends is read for a moment, because unread bytes would turn the end into a reset that overtakes what was sent.
 func (t *tunnel) finish() {
-	t.closeWrite()
+	closeWrite(t.client)
 	_ = t.client.SetReadDeadline(time.Now().Add(lingerTimeout))
 	_, _ = io.Copy(io.Discard, t.client)
 	_ = t.client.Close()
-}
-
-func (t *tunnel) closeWrite() {
-	if half, ok := t.client.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
 }
 
 // patientWriter gives each write a time limit.

@@ -32,6 +32,10 @@ type webSocket struct {
 	heard time.Time
 	// early are bytes that came with the request, until they are read.
 	early []byte
+	// leaving is set when this server has begun to end the socket (SendAway); guarded by the connection's mu.
+	leaving bool
+	// forwarded is set if the socket came through another server.
+	forwarded bool
 }
 
 // serveWebSocket opens a WebSocket, for a negotiated connection or, without an id, for one that skipped negotiation.
@@ -94,6 +98,17 @@ func (x *exchange) allowsOrigin() bool {
 
 // accept answers the handshake and takes the connection from the HTTP server.
 func (x *exchange) accept(connection *Connection) (*webSocket, error) {
+	taken, err := x.upgrade()
+	if err != nil {
+		return nil, err
+	}
+	socket := newWebSocket(connection, taken.net, taken.early)
+	socket.forwarded = isForwarded(x.request.Context())
+	return socket, nil
+}
+
+// upgrade answers the handshake of a WebSocket. With an error the library has answered what was wrong with the request.
+func (x *exchange) upgrade() (*takeover, error) {
 	taken := &takeover{ResponseWriter: x.writer}
 	_, err := websocket.Accept(taken, x.request, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // allowsOrigin has looked at it
@@ -102,11 +117,15 @@ func (x *exchange) accept(connection *Connection) (*webSocket, error) {
 	if taken.net == nil {
 		return nil, fmt.Errorf("open a WebSocket: %w", err)
 	}
-	socket := &webSocket{connection: connection, net: taken.net, early: taken.early, flusher: x.endpoint.manager.flusher}
-	if direct, ok := taken.net.(syscall.Conn); ok {
+	return taken, nil
+}
+
+func newWebSocket(connection *Connection, conn net.Conn, early []byte) *webSocket {
+	socket := &webSocket{connection: connection, net: conn, early: early, flusher: connection.manager.flusher}
+	if direct, ok := conn.(syscall.Conn); ok {
 		socket.raw, _ = direct.SyscallConn()
 	}
-	return socket, nil
+	return socket
 }
 
 var errTaken = errors.New("the connection is served without the library")

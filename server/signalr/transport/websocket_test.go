@@ -33,6 +33,8 @@ func (e *echo) Connect(connection *Connection) Session {
 	return &echoSession{application: e, connection: connection}
 }
 
+func (e *echo) Adopt(context.Context, *Connection, string) bool { return false }
+
 func (e *echo) Ping(isBinary bool) *Payload { return NewPayload([]byte("ping"), isBinary) }
 
 func (s *echoSession) Receive(data []byte) <-chan struct{} {
@@ -47,9 +49,13 @@ func (s *echoSession) Receive(data []byte) <-chan struct{} {
 	return nil
 }
 
-func (s *echoSession) Resume() func(int64) *Payload { return nil }
-func (s *echoSession) Heartbeat(time.Time)          {}
-func (s *echoSession) Closed(cause error)           { s.application.ended <- cause }
+func (s *echoSession) Resume() func(int64) []*Payload {
+	return func(number int64) []*Payload {
+		return []*Payload{NewPayload(fmt.Appendf(nil, "from %d", number), true)}
+	}
+}
+func (s *echoSession) Heartbeat(time.Time) {}
+func (s *echoSession) Closed(cause error)  { s.application.ended <- cause }
 
 // serveEcho serves the application, with TLS if secure, and returns the server and what its sessions ended with.
 func serveEcho(t *testing.T, secure bool) (*httptest.Server, <-chan error) {

@@ -1,0 +1,234 @@
+package signalr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/handover"
+	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// arrival is a connection of another server on its way to this one. It implements cluster.Taker.
+type arrival struct {
+	connection *connection
+	fencer     backplane.Fencer
+	domain     backplane.Domain
+	generation uint64
+	side       *sideBuffer
+	attempt    string
+	// fenced is closed when the flow of messages to the connection has been cut here.
+	fenced chan struct{}
+	// state is what Import has decoded, exported the transport's part of it.
+	state    handover.State
+	exported transport.State
+	// decided is closed when it is known whose the connection is; committed is set before.
+	decided   chan struct{}
+	committed bool
+	// resumed is set when the client has been told where this server goes on.
+	resumed atomic.Bool
+
+	// mu guards what follows. Nothing is called while it is held.
+	mu sync.Mutex
+	// gap is set when a message may have been missed here before the fence came.
+	gap bool
+	// commandFences is how many fences had cut group commands when that of this move did, it included; 0 before.
+	commandFences uint64
+}
+
+// Adopt implements transport.Application.
+func (a application) Adopt(ctx context.Context, candidate *transport.Connection, owner string) bool {
+	hub := a.hub
+	member := hub.server.options.Member
+	fencer, ok := hub.carrier.(backplane.Fencer)
+	if !ok || member == nil || hub.server.givingAway.Load() || hub.closing.Load() {
+		return false
+	}
+	err := hub.take(ctx, candidate, owner, fencer)
+	if errors.Is(err, cluster.ErrNotOwner) { // it has moved since this server last heard of it
+		if owner, _, err = member.Locate(ctx, candidate.ID(), false); err == nil && owner != "" {
+			err = hub.take(ctx, candidate, owner, fencer)
+		}
+	}
+	if err != nil {
+		hub.log.Debug("a connection stays at its server", "connection", candidate.ID(), "owner", owner, "error", err)
+		return false
+	}
+	return owner != ""
+}
+
+func (h *Hub) take(ctx context.Context, candidate *transport.Connection, owner string, fencer backplane.Fencer) error {
+	arriving, err := newArrival(ctx, h, candidate, fencer)
+	if err != nil {
+		return err
+	}
+	return h.server.options.Member.Take(ctx, candidate.ID(), owner, arriving)
+}
+
+func newArrival(ctx context.Context, hub *Hub, candidate *transport.Connection, fencer backplane.Fencer) (*arrival, error) {
+	a := &arrival{
+		connection: newMovedConnection(hub, candidate), fencer: fencer, generation: fencer.Generation(),
+		fenced: make(chan struct{}), decided: make(chan struct{}),
+	}
+	var err error
+	if a.domain, err = fencer.Domain(ctx); err != nil {
+		return nil, fmt.Errorf("move a connection here: %w", err)
+	}
+	a.connection.arrival = a
+	return a, nil
+}
+
+// Request implements cluster.Taker.
+func (a *arrival) Request() []byte {
+	c := a.connection
+	request := handover.Request{Hub: c.hub.name, Domain: string(a.domain), Identity: identityOf(c.transport.Request().User)}
+	return request.Append(nil)
+}
+
+// Capture implements cluster.Taker.
+func (a *arrival) Capture(ctx context.Context, attempt string, payload []byte) error {
+	c := a.connection
+	offer, err := handover.ParseOffer(payload)
+	if err != nil {
+		return cluster.Refuse(cluster.RefusedVersion, err)
+	}
+	index := slices.IndexFunc(c.hub.options.Protocols, func(p protocol.Protocol) bool { return p.Name() == offer.Protocol })
+	if index < 0 {
+		return cluster.Refuse(cluster.RefusedVersion, fmt.Errorf("the protocol %q is not spoken here", offer.Protocol))
+	}
+	if backplane.Domain(offer.Domain) != a.domain {
+		return cluster.Refuse(cluster.RefusedOrder, backplane.ErrNoOrder)
+	}
+	c.protocolIndex, c.user = index, offer.User
+	targets := targetsOf(c, offer.Groups)
+	a.side, a.attempt = &sideBuffer{arriving: true, cut: newCut(targets)}, attempt
+	c.side.Store(a.side)
+	if err := c.hub.index.expect(ctx, c, offer.Groups); err != nil {
+		return fmt.Errorf("subscribe what a connection hears: %w", err)
+	}
+	c.hub.fences.await(attempt, a.fence)
+	ctx, cancel := context.WithTimeout(ctx, fenceTimeout)
+	defer cancel()
+	if err := a.fencer.Fence(ctx, attempt, audiences(targets)...); err != nil {
+		return fmt.Errorf("cut the messages to a connection: %w", err)
+	}
+	select {
+	case <-a.fenced:
+		return nil
+	case <-ctx.Done():
+		return cluster.Refuse(cluster.RefusedGap, context.Cause(ctx))
+	}
+}
+
+// fence is called by the goroutine that delivers.
+func (a *arrival) fence(target backplane.Target) {
+	a.mu.Lock()
+	if a.fencer.Generation() != a.generation {
+		a.gap = true
+	}
+	if a.commandFences == 0 && (target.Scope == backplane.ScopeEverything || target.Scope == backplane.ScopeCommands) {
+		a.commandFences = a.connection.hub.fences.commands.Load()
+	}
+	a.mu.Unlock()
+	if a.side.fence(target) {
+		select {
+		case <-a.fenced:
+		default:
+			close(a.fenced)
+		}
+	}
+}
+
+// Import implements cluster.Taker.
+func (a *arrival) Import(ctx context.Context, payload []byte) error {
+	state, err := handover.ParseState(payload)
+	if err != nil {
+		return cluster.Refuse(cluster.RefusedVersion, err)
+	}
+	a.state = state
+	isBinary := a.connection.codec().Binary()
+	a.exported = transport.State{Started: state.Started, OutboxState: transport.OutboxState{Acknowledged: state.Acknowledged}}
+	for _, message := range state.Messages {
+		a.exported.Messages = append(a.exported.Messages, transport.NewPayload(message, isBinary))
+	}
+	domain, err := a.fencer.Domain(ctx)
+	a.mu.Lock()
+	gap := a.gap || err != nil || domain != a.domain || a.side.isOverflowed()
+	a.mu.Unlock()
+	if gap {
+		return cluster.Refuse(cluster.RefusedGap, err)
+	}
+	a.connection.transport.Reserve()
+	return nil
+}
+
+// Commit implements cluster.Taker.
+func (a *arrival) Commit() {
+	c := a.connection
+	c.hub.fences.forget(a.attempt)
+	c.resume(&a.state)
+	c.transport.Divert(true)
+	c.inbox.hold()
+	c.hub.index.settle(c)
+	a.committed = true
+	for _, result := range a.state.Results {
+		c.hub.forwardedResult(result.InvocationID, result.ReturnTo, c)
+	}
+	c.transport.Adopt(c, a.exported)
+	if !a.side.pass(c.deliver) {
+		c.transport.Abort(transport.ErrSlowClient)
+	}
+	c.side.Store(nil)
+	a.state, a.exported = handover.State{}, transport.State{}
+	close(a.decided)
+	c.start(c.reopen)
+	if c.hub.closing.Load() {
+		c.sendElsewhere() // the server began to close meanwhile, and may have told all whom it knew before
+	}
+}
+
+// resume makes a new connection go on as the state says. Nobody else knows it yet.
+func (c *connection) resume(state *handover.State) {
+	c.sequence.received.Store(state.Received)
+	if state.Pings {
+		c.keepAlive.received.Store(time.Now().UnixNano())
+	}
+	c.items.restore(state.Items)
+	c.mu.Lock()
+	c.phase, c.cleanup = phaseOpen, true
+	c.mu.Unlock()
+}
+
+// Abort implements cluster.Taker.
+func (a *arrival) Abort() {
+	c := a.connection
+	c.hub.fences.forget(a.attempt)
+	c.hub.index.unexpect(c)
+	c.transport.Withdraw()
+	c.leave()
+	close(a.decided)
+}
+
+// isBehind tells whether a group command comes after the fence, so that it is for this server if the connection is.
+func (a *arrival) isBehind(ctx context.Context) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.commandFences > 0 && backplane.FencesBefore(ctx) >= a.commandFences
+}
+
+// awaited waits until it is known whose the connection is, and tells whether it is this server's.
+func (a *arrival) awaited(ctx context.Context) (bool, error) {
+	select {
+	case <-a.decided:
+		return a.committed, nil
+	case <-ctx.Done():
+		return false, errors.Join(errMoving, context.Cause(ctx))
+	}
+}

@@ -1,0 +1,303 @@
+package signalr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/handover"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// The limits of a departure. Meanwhile calls of the client wait.
+const (
+	// quietTimeout is how long what runs for a connection may take to end before the connection counts as busy.
+	quietTimeout = 2 * time.Second
+	// fenceTimeout is how long a fence may take to come.
+	fenceTimeout = 2 * time.Second
+)
+
+// giver gives connections of a server to others.
+type giver Server
+
+// departure is a connection of this server on its way to another one.
+type departure struct {
+	connection *connection
+	fencer     backplane.Fencer
+	attempt    string
+	domain     backplane.Domain
+	generation uint64
+	side       *sideBuffer
+	// fenced is closed when the flow of messages to the connection has been cut here.
+	fenced chan struct{}
+	// commandFences is how many fences had cut group commands by then, this one included; it is set before fenced is closed.
+	commandFences uint64
+	// results are calls that the client has to answer, taken out when its state was.
+	results []owedResult
+
+	// mu guards what follows. Nothing is called while it is held.
+	mu sync.Mutex
+	// gap is set when a message may have been missed here before the fence came.
+	gap bool
+	// postponed ends the connection if it stays: its end was wanted meanwhile.
+	postponed func()
+	decided   bool
+}
+
+// departing finds the departure of a connection.
+func (g *giver) departing(connectionID string) *departure {
+	for _, hub := range (*Server)(g).allHubs() {
+		if c := hub.index.find(connectionID); c != nil {
+			return c.departure.Load()
+		}
+	}
+	return nil
+}
+
+// Prepare implements cluster.Giver.
+func (g *giver) Prepare(ctx context.Context, connectionID, attempt string, payload []byte) ([]byte, error) {
+	request, err := handover.ParseRequest(payload)
+	if err != nil {
+		return nil, cluster.Refuse(cluster.RefusedVersion, err)
+	}
+	c := (*Server)(g).connectionOf(request.Hub, connectionID)
+	if c == nil || identityOf(c.transport.Request().User) != request.Identity {
+		return nil, cluster.Refuse(cluster.RefusedEnded, nil)
+	}
+	if !c.willing.Load() && !g.givingAway.Load() {
+		return nil, cluster.Refuse(cluster.RefusedUnwilling, nil)
+	}
+	d, err := newDeparture(ctx, c, attempt, backplane.Domain(request.Domain))
+	if err != nil {
+		return nil, err
+	}
+	if err := d.begin(ctx); err != nil {
+		return nil, err
+	}
+	offer := handover.Offer{Domain: string(d.domain), Protocol: c.codec().Name(), User: c.user, Groups: c.hub.index.groupsOf(c)}
+	return offer.Append(nil), nil
+}
+
+func newDeparture(ctx context.Context, c *connection, attempt string, domain backplane.Domain) (*departure, error) {
+	fencer, ok := c.hub.carrier.(backplane.Fencer)
+	if !ok {
+		return nil, cluster.Refuse(cluster.RefusedOrder, backplane.ErrNoOrder)
+	}
+	d := &departure{connection: c, fencer: fencer, attempt: attempt, generation: fencer.Generation(), fenced: make(chan struct{})}
+	var err error
+	if d.domain, err = fencer.Domain(ctx); err != nil {
+		return nil, cluster.Refuse(cluster.RefusedOrder, err)
+	}
+	if d.domain != domain {
+		return nil, cluster.Refuse(cluster.RefusedOrder, fmt.Errorf("%w: %s here, %s there", backplane.ErrNoOrder, d.domain, domain))
+	}
+	return d, nil
+}
+
+// begin makes the connection stand still: no call starts, no group changes, and what is sent to it comes by the backplane.
+func (d *departure) begin(ctx context.Context) error {
+	c := d.connection
+	if c.phaseNow() != phaseOpen {
+		return cluster.Refuse(cluster.RefusedBusy, nil)
+	}
+	if err := c.transport.BeginGiving(); err != nil {
+		return cluster.Refuse(reasonNotToGive(err), err)
+	}
+	c.departure.Store(d)
+	c.inbox.hold()
+	ctx, cancel := context.WithTimeout(ctx, quietTimeout)
+	defer cancel()
+	if err := c.quiet(ctx); err != nil {
+		c.membership.open()
+		d.stay()
+		return cluster.Refuse(cluster.RefusedBusy, err)
+	}
+	c.transport.Divert(true)
+	d.side = &sideBuffer{cut: newCut(targetsOf(c, c.hub.index.groupsOf(c)))}
+	c.hub.fences.await(d.attempt, d.fence)
+	c.side.Store(d.side)
+	return nil
+}
+
+// quiet waits until nothing runs for the connection and its groups do not change, and keeps its groups from changing.
+func (c *connection) quiet(ctx context.Context) error {
+	select {
+	case <-c.activity.done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return c.membership.close(ctx)
+}
+
+func reasonNotToGive(err error) string {
+	switch {
+	case errors.Is(err, transport.ErrAttached):
+		return cluster.RefusedAttached
+	case errors.Is(err, transport.ErrMoving):
+		return cluster.RefusedMoving
+	}
+	return cluster.RefusedEnded
+}
+
+// fence is called by the goroutine that delivers.
+func (d *departure) fence(target backplane.Target) {
+	if d.fencer.Generation() != d.generation {
+		d.mu.Lock()
+		d.gap = true
+		d.mu.Unlock()
+	}
+	if target.Scope == backplane.ScopeEverything || target.Scope == backplane.ScopeCommands {
+		d.mu.Lock()
+		if d.commandFences == 0 {
+			d.commandFences = d.connection.hub.fences.commands.Load()
+		}
+		d.mu.Unlock()
+	}
+	if d.side.fence(target) {
+		select {
+		case <-d.fenced:
+		default:
+			close(d.fenced)
+		}
+	}
+}
+
+// State implements cluster.Giver.
+func (g *giver) State(ctx context.Context, connectionID string) ([]byte, error) {
+	d := g.departing(connectionID)
+	if d == nil {
+		return nil, cluster.Refuse(cluster.RefusedEnded, nil)
+	}
+	ctx, cancel := context.WithTimeout(ctx, fenceTimeout)
+	defer cancel()
+	select {
+	case <-d.fenced:
+	case <-ctx.Done():
+		return nil, cluster.Refuse(cluster.RefusedGap, context.Cause(ctx))
+	}
+	domain, err := d.fencer.Domain(ctx)
+	if err != nil || domain != d.domain || d.hasGap() || d.side.isOverflowed() {
+		return nil, cluster.Refuse(cluster.RefusedGap, err)
+	}
+	return d.export()
+}
+
+func (d *departure) hasGap() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gap
+}
+
+// export encodes what the connection leaves to its next server.
+func (d *departure) export() ([]byte, error) {
+	c := d.connection
+	d.mu.Lock()
+	ending := d.postponed != nil
+	d.mu.Unlock()
+	exported, err := c.transport.Export()
+	if err != nil || ending {
+		return nil, cluster.Refuse(cluster.RefusedEnded, err)
+	}
+	d.results = c.hub.results.takeOwed(c.id())
+	state := handover.State{
+		Started: exported.Started, Acknowledged: exported.Acknowledged, Received: c.sequence.received.Load(),
+		Pings: c.keepAlive.received.Load() != 0, Items: c.items.export(),
+	}
+	for _, payload := range exported.Messages {
+		state.Messages = append(state.Messages, payload.Message())
+	}
+	for _, result := range d.results {
+		state.Results = append(state.Results, handover.Result{InvocationID: result.id, ReturnTo: result.returnTo})
+	}
+	encoded := state.Append(nil)
+	if len(encoded) > handover.MaximumState {
+		return nil, cluster.Refuse(cluster.RefusedSize, fmt.Errorf("its state has %d bytes, %d may be moved", len(encoded), handover.MaximumState))
+	}
+	return encoded, nil
+}
+
+// Keep implements cluster.Giver.
+func (g *giver) Keep(connectionID string) {
+	d := g.departing(connectionID)
+	if d == nil {
+		return
+	}
+	c := d.connection
+	c.hub.fences.forget(d.attempt)
+	c.hub.results.putBack(c.id(), d.results)
+	if !d.side.pass(c.deliver) {
+		c.transport.Abort(transport.ErrSlowClient)
+	}
+	c.side.Store(nil)
+	c.membership.open()
+	c.inbox.hold()
+	c.start(c.reopen)
+	d.stay()
+}
+
+// stay ends a departure that does not come about.
+func (d *departure) stay() {
+	c := d.connection
+	d.mu.Lock()
+	d.decided = true
+	postponed := d.postponed
+	d.mu.Unlock()
+	c.departure.Store(nil)
+	c.transport.KeepGiven()
+	c.letIn()
+	if postponed != nil {
+		postponed()
+	}
+}
+
+// Given implements cluster.Giver.
+func (g *giver) Given(connectionID string) {
+	d := g.departing(connectionID)
+	if d == nil {
+		return
+	}
+	c := d.connection
+	d.mu.Lock()
+	d.decided = true
+	d.mu.Unlock()
+	c.hub.fences.forget(d.attempt)
+	c.hub.results.handOver(d.results)
+	c.transport.Given()
+	c.leave()
+	c.hub.index.remove(c)
+	c.membership.open() // who waited to change its groups finds it elsewhere
+}
+
+// leave ends the connection for this server, without a word to the application: it goes on elsewhere.
+func (c *connection) leave() {
+	c.mu.Lock()
+	c.ended, c.phase = true, phaseEnded
+	c.mu.Unlock()
+	c.inbox.close()
+	c.cancel(context.Canceled)
+}
+
+// postpone puts an end off until it is known whose the connection is. It reports false if it is known.
+func (d *departure) postpone(end func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.decided {
+		return false
+	}
+	if d.postponed == nil {
+		d.postponed = end
+	}
+	return true
+}
+
+// identityOf names the user whom an endpoint's Authenticate returned, "" if it does not tell users apart.
+func identityOf(user any) string {
+	if named, ok := user.(interface{ Identity() string }); ok {
+		return named.Identity()
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+package signalr
+
+import (
+	"context"
+	"sync"
+)
+
+// door lets any number in until it is closed, and tells when those who are inside have left. The zero value is open.
+type door struct {
+	// mu guards everything.
+	mu     sync.Mutex
+	inside int
+	// opened is closed when the door opens again; nil while it is open. empty is closed when nobody is inside; nil while
+	// nobody waits for that.
+	opened, empty chan struct{}
+}
+
+// enter lets the caller in, who has to leave, or returns what to wait for before the next try.
+func (d *door) enter() (closed <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opened != nil {
+		return d.opened
+	}
+	d.inside++
+	return nil
+}
+
+func (d *door) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inside--; d.inside == 0 && d.empty != nil {
+		close(d.empty)
+		d.empty = nil
+	}
+}
+
+// close lets nobody in any more and waits until nobody is inside, or ctx ends. The door stays closed in both cases.
+func (d *door) close(ctx context.Context) error {
+	d.mu.Lock()
+	if d.opened == nil {
+		d.opened = make(chan struct{})
+	}
+	if d.inside == 0 {
+		d.mu.Unlock()
+		return nil
+	}
+	if d.empty == nil {
+		d.empty = make(chan struct{})
+	}
+	empty := d.empty
+	d.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// open lets everybody in again.
+func (d *door) open() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opened != nil {
+		close(d.opened)
+		d.opened = nil
+	}
+}

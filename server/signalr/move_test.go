@@ -1,0 +1,139 @@
+package signalr_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chatcluster/chatcluster/server/cluster"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
+)
+
+func TestConnectionMovesToTheServerOfItsNextSocket(t *testing.T) {
+	nodes := startNodes(t, 2, redis.ModePubSub)
+	var at atomic.Int32
+	c := travel(t, "ann", func() string { return nodes[at.Load()].address() })
+	if got := string(c.mustCall("Count")); got != "[1,1]" {
+		t.Fatalf("the first call counts %s", got)
+	}
+	c.mustCall("Join", "room")
+	at.Store(1)
+	if sent := nodes[0].server.SendAway(c.id, "unknown"); sent != 1 {
+		t.Fatalf("%d clients were sent away", sent)
+	}
+	eventually(t, "the connection is at the other server", func() bool { return nodes[1].owns(c.id) && !nodes[0].owns(c.id) })
+	if got := string(c.mustCall("Count")); got != "[2,1]" {
+		t.Errorf("the second call counts %s", got)
+	}
+	if got, want := string(c.mustCall("Who")), fmt.Sprintf(`["%s","ann"]`, c.id); got != want {
+		t.Errorf("the server knows %s, want %s", got, want)
+	}
+	must(t, nodes[0].hub.Clients().Group("room").Send(t.Context(), "Group", 1))
+	must(t, nodes[0].hub.Clients().User("ann").Send(t.Context(), "User", 1))
+	must(t, nodes[0].hub.Clients().Client(c.id).Send(t.Context(), "Client", 1))
+	must(t, nodes[0].hub.Clients().All().Send(t.Context(), "All", 1))
+	for _, target := range []string{"Group", "User", "Client", "All"} {
+		eventually(t, target+" comes", func() bool { return len(c.got(target)) == 1 })
+	}
+	eventually(t, "the old server forgets it", func() bool { return nodes[0].hub.Connections() == 0 && nodes[0].server.Connections() == 0 })
+}
+
+// switched is two servers, and a client that the test sends to one or the other.
+type switched struct {
+	nodes  []*node
+	at     atomic.Int32
+	client *traveller
+}
+
+func startSwitched(t *testing.T) *switched {
+	t.Helper()
+	s := &switched{nodes: startNodes(t, 2, redis.ModePubSub)}
+	s.client = travel(t, "ann", func() string { return s.nodes[s.at.Load()].address() })
+	return s
+}
+
+// sendTo sends the client to a server.
+func (s *switched) sendTo(t *testing.T, at int) {
+	t.Helper()
+	s.at.Store(int32(at))
+	sockets := s.client.opened()
+	for _, n := range s.nodes {
+		n.server.SendAway(s.client.id)
+	}
+	eventually(t, "the client has another socket", func() bool { return s.client.opened() > sockets })
+}
+
+func (s *switched) expectAt(t *testing.T, at int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the connection is at server %d", at), func() bool {
+		return s.nodes[at].owns(s.client.id) && !s.nodes[1-at].owns(s.client.id) && s.nodes[1-at].hub.Connections() == 0
+	})
+}
+
+func TestAConnectionWhoseMethodRunsIsTunnelledAndMovesLater(t *testing.T) {
+	s := startSwitched(t)
+	answered := make(chan message, 1)
+	go func() {
+		m, err := s.client.call("Hold")
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- m
+	}()
+	<-s.nodes[0].calls.entered
+	s.sendTo(t, 1)
+	eventually(t, "the move is refused", func() bool { return s.nodes[1].moves.count(cluster.RefusedBusy) == 1 })
+	close(s.nodes[0].calls.release)
+	if m := <-answered; string(m.Result) != `"held"` {
+		t.Errorf("the answer is %s %s", m.Result, m.Error)
+	}
+	if !s.nodes[0].owns(s.client.id) {
+		t.Fatal("the connection moved while its method ran")
+	}
+	eventually(t, "the client is tunnelled", func() bool {
+		p := s.nodes[0].server.Placements()
+		return len(p) == 1 && p[0].Tunnelled && p[0].Attached && p[0].Stateful && !p[0].Busy
+	})
+	s.sendTo(t, 1)
+	s.expectAt(t, 1)
+	if got := string(s.client.mustCall("Count")); got != "[1,1]" {
+		t.Errorf("the call counts %s", got)
+	}
+}
+
+func TestAConnectionThatIsWantedStays(t *testing.T) {
+	s := startSwitched(t)
+	s.at.Store(1)
+	s.client.cut()
+	eventually(t, "the move is refused", func() bool { return s.nodes[1].moves.count(cluster.RefusedUnwilling) == 1 })
+	s.client.mustCall("Count")
+	if !s.nodes[0].owns(s.client.id) {
+		t.Error("the connection was taken away")
+	}
+	s.nodes[0].server.GiveAway(true)
+	s.client.cut()
+	s.expectAt(t, 1)
+	s.client.mustCall("Count")
+}
+
+func TestAServerThatIsEmptiedTakesNothing(t *testing.T) {
+	s := startSwitched(t)
+	s.nodes[1].server.GiveAway(true)
+	s.sendTo(t, 1)
+	s.client.mustCall("Count")
+	if !s.nodes[0].owns(s.client.id) {
+		t.Error("the connection went to a server that is emptied")
+	}
+	s.nodes[1].server.GiveAway(false)
+	s.sendTo(t, 1)
+	s.expectAt(t, 1)
+}
+
+func TestAClientThatComesBackToItsServerStays(t *testing.T) {
+	s := startSwitched(t)
+	s.sendTo(t, 0)
+	s.client.mustCall("Count")
+	if !s.nodes[0].owns(s.client.id) {
+		t.Error("the connection has moved")
+	}
+}

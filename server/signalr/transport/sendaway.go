@@ -1,0 +1,64 @@
+package transport
+
+import (
+	"net"
+	"time"
+)
+
+// SendAway ends the socket of a connection with stateful reconnect so that its client comes back with another one, to
+// whichever server it gets. It is TCP's own end between two messages: after a close frame, or within a message, some clients
+// give up their session. The connection waits for its client from before the client can notice. SendAway does not wait; it
+// reports false if there is no such socket.
+func (c *Connection) SendAway() bool {
+	c.mu.Lock()
+	socket, ok := c.socket.(*webSocket)
+	ok = ok && c.stateful && c.state == stateAttached && !socket.leaving
+	if ok {
+		socket.leaving = true
+	}
+	c.mu.Unlock()
+	if ok {
+		c.manager.spawn(socket.leave)
+	}
+	return ok
+}
+
+// leave ends the socket once the message that is being written is complete.
+func (s *webSocket) leave() {
+	if written := s.connection.outbox.retire(s); written != nil {
+		<-written
+	}
+	s.connection.park(s)
+	closeWrite(s.net)
+	// The reader of the socket goes on, and drops what comes: bytes that nobody reads would turn the end into a reset.
+	_ = s.net.SetReadDeadline(time.Now().Add(lingerTimeout))
+}
+
+// park makes the connection wait for its client, and stops listening to its socket: the client sends again what it has no
+// acknowledgement for.
+func (c *Connection) park(socket attachment) {
+	c.receiving.Lock()
+	if c.reader == socket {
+		c.reader = nil
+	}
+	c.receiving.Unlock()
+	c.detach(socket, true, nil)
+}
+
+// closeWrite ends what this side sends, and lets the other side go on.
+func closeWrite(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		closeWrite(secure.NetConn())
+	}
+}
+
+// Attached tells whether a socket or a request of the client is here, and whether it came through another server.
+func (c *Connection) Attached() (attached, tunnelled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	socket, ok := c.socket.(*webSocket)
+	return c.state == stateAttached, ok && socket.forwarded
+}
