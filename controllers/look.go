@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
@@ -104,3 +105,24 @@ func ready(pod *corev1.Pod) bool {
 }
 
 func ending(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
+
+// lostAfter is how long after it had to be gone a pod that ends is given up: its node is away, and the pod is killed if that comes
+// back. Nothing waits for it any longer.
+const lostAfter = 5 * time.Minute
+
+func lost(pod *corev1.Pod, now time.Time) bool {
+	return ending(pod) && now.Sub(pod.DeletionTimestamp.Time) > lostAfter
+}
+
+// endings are the times at which those hub servers were told to end that have not ended yet. From then on the kubelet brings
+// them no new values of Secrets.
+func (f facts) endings(now time.Time) []time.Time {
+	var times []time.Time
+	for _, pod := range f.hubs {
+		if ending(pod) && !lost(pod, now) {
+			grace := time.Duration(ptr.Deref(pod.DeletionGracePeriodSeconds, 0)) * time.Second
+			times = append(times, pod.DeletionTimestamp.Add(-grace))
+		}
+	}
+	return times
+}

@@ -123,6 +123,53 @@ func TestTheClusterKeyIsExchangedWithoutARestart(t *testing.T) {
 	})
 }
 
+func TestTheClusterKeyWaitsForHubServersThatEnd(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	o.runPods("demo", 1, 1)
+	key := func() *corev1.Secret { return get(o, &corev1.Secret{}, "demo-cluster-key") }
+	first := string(key().Data["key"])
+	o.end("demo-hub-0", time.Hour)
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-cluster-key: now}}}")
+	o.eventually(func() error {
+		if len(key().Data["previous"]) == 0 {
+			return errors.New("there is no other key")
+		}
+		return nil
+	})
+	o.clock.move(5 * time.Minute)
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.settle("demo")
+	if string(key().Data["key"]) != first {
+		t.Error("the next key is used though a hub server that ends never heard of it")
+	}
+	o.gone("demo-hub-0")
+	o.eventually(func() error {
+		if string(key().Data["previous"]) != first {
+			return errors.New("the keys have not changed their places")
+		}
+		return nil
+	})
+}
+
+// end deletes a pod: it ends, and is there until it is gone.
+func (o *operator) end(pod string, grace time.Duration) {
+	o.t.Helper()
+	err := o.admin.Delete(o.t.Context(), get(o, &corev1.Pod{}, pod), client.GracePeriodSeconds(grace/time.Second))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// gone plays the kubelet that says that a pod has ended.
+func (o *operator) gone(pod string) {
+	o.t.Helper()
+	if err := o.admin.Delete(o.t.Context(), get(o, &corev1.Pod{}, pod), client.GracePeriodSeconds(0)); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
 // runPods makes the pods of a Deployment, since nobody else does here, with so many clients each.
 func (o *operator) runPods(cluster string, connections ...int) {
 	o.t.Helper()
@@ -132,7 +179,8 @@ func (o *operator) runPods(cluster string, connections ...int) {
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: o.namespace, Name: fmt.Sprintf("%s-hub-%d", cluster, index), Labels: hub.Spec.Template.Labels,
 			},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "hub", Image: "hubserver"}}},
+			// With a node it does not end before its kubelet says so.
+			Spec: corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: "hub", Image: "hubserver"}}},
 		}
 		o.hubs.set(pod.Name, count)
 		if err := o.admin.Create(o.t.Context(), pod); err != nil {

@@ -25,11 +25,13 @@ type PasswordTeller interface {
 // clusterKeyRules: nothing tells when all servers have heard of the next key. The old one is good for another hour, for
 // clients whose tokens it proves.
 func clusterKeyRules() rotation.Rules {
-	return rotation.Rules{IntroduceFor: hearOf, RetireFor: time.Hour}
+	return rotation.Rules{IntroduceFor: hearOf, RetireFor: time.Hour, HeardWithin: hearOf}
 }
 
 // redisPasswordRules: Redis is told about the next password and then knows it.
-func redisPasswordRules() rotation.Rules { return rotation.Rules{RetireFor: hearOf} }
+func redisPasswordRules() rotation.Rules {
+	return rotation.Rules{RetireFor: hearOf, HeardWithin: hearOf}
+}
 
 // keepClusterKey makes the key by which hub servers prove connection tokens, once, and exchanges it when asked to.
 func (r *Reconciler) keepClusterKey(ctx context.Context, s *scope) error {
@@ -37,8 +39,9 @@ func (r *Reconciler) keepClusterKey(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	state, again := clusterKeyRules().Next(
-		children.ReadClusterKey(secret), s.cluster.Annotations[v1alpha1.AnnotationRotateClusterKey], true, s.now)
+	rules, state := clusterKeyRules(), children.ReadClusterKey(secret)
+	known := !rules.Missed(state, s.facts.endings(s.now))
+	state, again := rules.Next(state, s.cluster.Annotations[v1alpha1.AnnotationRotateClusterKey], known, s.now)
 	s.rotates(state, again)
 	return r.applySecret(ctx, s, children.ClusterKeyName(s.cluster.Name), children.ClusterKey(s.cluster, state))
 }
@@ -54,8 +57,9 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 		return err
 	}
 	rules, state := redisPasswordRules(), children.ReadRedisAuth(secret)
-	known := true
-	if passwords := rules.Announce(state, s.now); passwords != nil {
+	// Redis takes the next password whoever has missed it, but it must not forget one that is still used.
+	known := state.Stage != rotation.Retiring || !rules.Missed(state, s.facts.endings(s.now))
+	if passwords := rules.Announce(state, s.now); known && passwords != nil {
 		if err := r.Redis.TellPasswords(ctx, s.cluster, passwords); err != nil {
 			s.logger.Info("Redis was not told about its passwords", "reason", err.Error())
 			known = false

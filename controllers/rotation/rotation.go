@@ -8,6 +8,7 @@ package rotation
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"time"
 )
 
@@ -67,6 +68,18 @@ type Rules struct {
 	IntroduceFor time.Duration
 	// RetireFor is how long the old one still is.
 	RetireFor time.Duration
+	// HeardWithin is how long it takes at most until one who listens has heard of a change.
+	HeardWithin time.Duration
+}
+
+// Missed tells whether one of those who listened until the given times may have missed that the present stage began. As long
+// as they work, they accept and use what was good before it: the next stage has to wait for their end.
+func (r Rules) Missed(state Secret, until []time.Time) bool {
+	if state.Stage == Settled {
+		return false
+	}
+	heard := state.Since.Add(r.HeardWithin)
+	return slices.ContainsFunc(until, func(last time.Time) bool { return last.Before(heard) })
 }
 
 // Next returns the state that follows: what was asked for by request, at now, with known telling whether all know what was

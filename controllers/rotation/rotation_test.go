@@ -116,3 +116,104 @@ func TestNobodyEverUsesWhatOthersDoNotAccept(t *testing.T) {
 		}
 	})
 }
+
+func TestAStageIsMissedByThoseWhoListenedOnlyBeforeIt(t *testing.T) {
+	r := rotation.Rules{HeardWithin: 3 * time.Minute}
+	introducing := rotation.Secret{Current: "a", Other: "b", Stage: rotation.Introducing, Since: noon}
+	for name, c := range map[string]struct {
+		state rotation.Secret
+		until []time.Time
+		want  bool
+	}{
+		"nobody ends":                   {introducing, nil, false},
+		"one ended before it":           {introducing, []time.Time{noon.Add(-time.Hour)}, true},
+		"one ended before it was heard": {introducing, []time.Time{noon.Add(time.Hour), noon.Add(2 * time.Minute)}, true},
+		"one ended after it was heard":  {introducing, []time.Time{noon.Add(3 * time.Minute)}, false},
+		"nothing is exchanged":          {rotation.Secret{Current: "a"}, []time.Time{noon.Add(-time.Hour)}, false},
+	} {
+		if got := r.Missed(c.state, c.until); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// version is a state of a secret and since when it is there.
+type version struct {
+	since time.Time
+	state rotation.Secret
+}
+
+// reader is a hub server: it hears of versions late, and of none once it ends.
+type reader struct {
+	// knows is which version it has heard of last.
+	knows int
+	// until is when it was told to end; zero while it was not.
+	until time.Time
+}
+
+// hear lets a reader have the versions that it must have heard of by now, and some that it may have.
+func (r *reader) hear(t *rapid.T, history []version, late time.Duration, now time.Time) {
+	if !r.until.IsZero() {
+		now = r.until
+	}
+	for at, version := range history {
+		if at <= r.knows || version.since.After(now) {
+			continue
+		}
+		if !version.since.Add(late).After(now) || rapid.Bool().Draw(t, "hears early") {
+			r.knows = at
+		}
+	}
+}
+
+// comeAndGo lets a reader begin to end, or be gone, or one more come.
+func comeAndGo(t *rapid.T, readers []*reader, latest int, now time.Time) []*reader {
+	at := rapid.IntRange(0, len(readers)-1).Draw(t, "reader")
+	switch event := rapid.SampledFrom([]string{"end", "gone", "come", "nothing"}).Draw(t, "event"); {
+	case event == "end" && readers[at].until.IsZero():
+		readers[at].until = now
+	case event == "gone" && !readers[at].until.IsZero() && len(readers) > 1:
+		readers = slices.Delete(readers, at, at+1)
+	case event == "come":
+		readers = append(readers, &reader{knows: latest})
+	}
+	return readers
+}
+
+// TestReadersThatEndUnderstandTheOthers plays hub servers that come, end slowly and are gone while keys are exchanged: each
+// accepts what any other uses.
+func TestReadersThatEndUnderstandTheOthers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const late = 3 * time.Minute
+		r, now := rules(late, 10*time.Minute), noon
+		r.HeardWithin = late
+		state, _ := r.Next(rotation.Secret{}, "", true, now)
+		history, readers := []version{{now, state}}, []*reader{{}, {}}
+		for step := range rapid.IntRange(1, 80).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 240).Draw(t, "seconds")) * time.Second)
+			readers = comeAndGo(t, readers, len(history)-1, now)
+			var until []time.Time
+			for _, one := range readers {
+				if !one.until.IsZero() {
+					until = append(until, one.until)
+				}
+			}
+			next, _ := r.Next(state, fmt.Sprint(rapid.IntRange(1, 3).Draw(t, "request")), !r.Missed(state, until), now)
+			if next != state {
+				state = next
+				history = append(history, version{now, state})
+			}
+			for _, one := range readers {
+				one.hear(t, history, late, now)
+			}
+			for _, one := range readers {
+				used := history[one.knows].state.Current
+				for _, other := range readers {
+					if accepted := history[other.knows].state.Accepted(); !slices.Contains(accepted, used) {
+						t.Fatalf("step %d: one uses %s, another accepts %v", step, used, accepted)
+					}
+				}
+			}
+		}
+	})
+}
