@@ -88,8 +88,8 @@ func because(text string, pods []*corev1.Pod) string {
 
 // desired is how many hub servers there should be: as decided now, else as it was decided last.
 func desired(s *scope) int32 {
-	if s.wanted.HubImage != "" {
-		return s.wanted.Replicas
+	if s.target != nil {
+		return *s.target
 	}
 	if s.facts.hub != nil {
 		return ptr.Deref(s.facts.hub.Spec.Replicas, 1)
@@ -114,6 +114,9 @@ func progressing(s *scope, redis verdict) verdict {
 	case hub.Status.AvailableReplicas < wanted && (redis.is || rollingOut(hub)):
 		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("%d of %s have served long enough",
 			hub.Status.AvailableReplicas, count(wanted, "hub server"))}
+	case wanted > desired(s):
+		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("of %s %d are wanted; the others end one at a time",
+			count(wanted, "hub server"), desired(s))}
 	case s.rotating:
 		return verdict{true, v1alpha1.ReasonRotating, "a secret is being exchanged; nothing is restarted"}
 	}
@@ -156,17 +159,17 @@ func stale(redis *appsv1.StatefulSet) bool {
 	return redis.Generation != redis.Status.ObservedGeneration || redis.Status.UpdateRevision != redis.Status.CurrentRevision
 }
 
+// draining tells how many hub servers end and what they still have to do, as far as that was seen.
 func draining(s *scope) verdict {
-	leaving := 0
-	for _, pod := range s.facts.hubs {
-		if ending(pod) {
-			leaving++
-		}
-	}
-	if leaving == 0 {
+	ends := s.cluster.Status.Draining
+	if ptr.Deref(ends.Replicas, 0) == 0 {
 		return verdict{false, v1alpha1.ReasonNoneEnding, "no hub server ends"}
 	}
-	return verdict{true, v1alpha1.ReasonHubsEnding, count(int32(min(leaving, maximumCost)), "hub server") + " sending clients elsewhere"}
+	text := count(*ends.Replicas, "hub server") + " sending clients elsewhere"
+	if ends.Connections != nil {
+		text += fmt.Sprintf(": %d left", *ends.Connections)
+	}
+	return verdict{true, v1alpha1.ReasonHubsEnding, text}
 }
 
 func paused(s *scope) verdict {

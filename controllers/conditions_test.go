@@ -22,6 +22,7 @@ func observed(change ...func(*scope)) *scope {
 	s := &scope{
 		cluster: cluster, before: cluster.DeepCopy(), now: time.Unix(1_800_000_000, 0),
 		wanted: children.Wanted{Cluster: cluster, Replicas: 3, HubImage: "hub:1"},
+		target: ptr.To[int32](3),
 		facts: facts{
 			hub: &appsv1.Deployment{
 				Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](3)},

@@ -153,7 +153,7 @@ func TestEachChangeOfTheSpecDoesTheLeastThatIsNeeded(t *testing.T) {
 		{name: "memory of Redis", patch: "{spec: {redis: {memory: {maximum: 64Mi, policy: allkeys-lru}}}}", restarts: true},
 		{name: "logging", patch: "{spec: {logging: {level: debug}}}", rolls: true},
 		{name: "drain", patch: "{spec: {drain: {timeoutSeconds: 90}}}", rolls: true, check: func() error {
-			if got := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.Spec.TerminationGracePeriodSeconds; got != 105 {
+			if got := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.Spec.TerminationGracePeriodSeconds; got != 100 {
 				return fmt.Errorf("the grace period is %d", got)
 			}
 			return nil
@@ -209,7 +209,7 @@ func TestWhatSomebodyElseChangesIsChangedBack(t *testing.T) {
 	o.ready("demo")
 	t.Run("another value", func(t *testing.T) {
 		hub := get(o, &appsv1.Deployment{}, "demo-hub")
-		hub.Spec.Replicas = ptr.To[int32](7)
+		hub.Spec.Replicas = ptr.To[int32](1)
 		hub.Spec.Template.Spec.Containers[0].Image = "evil"
 		if err := o.admin.Update(t.Context(), hub); err != nil {
 			t.Fatal(err)

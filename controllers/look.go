@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,8 +15,12 @@ import (
 	"github.com/chatcluster/chatcluster/controllers/children"
 )
 
-// observeEvery is how often hub servers are looked at for the status alone; autoscaling has its own interval.
-const observeEvery = 30 * time.Second
+const (
+	// observeEvery is how often hub servers are looked at for the status alone; autoscaling has its own interval.
+	observeEvery = 30 * time.Second
+	// observeEndings is the same while some of them end.
+	observeEndings = 5 * time.Second
+)
 
 // podsOfIndex finds pods by the name of their ChatCluster and their component.
 const podsOfIndex = "chatcluster"
@@ -72,6 +77,9 @@ func (r *Reconciler) lookAtHubs(ctx context.Context, s *scope) error {
 	}
 	s.facts.loads = r.Loads.Observe(ctx, s.key(), running)
 	s.lookAgain(observeEvery)
+	if slices.ContainsFunc(running, ending) {
+		s.lookAgain(observeEndings)
+	}
 	return nil
 }
 
@@ -114,9 +122,9 @@ func lost(pod *corev1.Pod, now time.Time) bool {
 	return ending(pod) && now.Sub(pod.DeletionTimestamp.Time) > lostAfter
 }
 
-// endings are the times at which those hub servers were told to end that have not ended yet. From then on the kubelet brings
+// deafSince are the times at which those hub servers were told to end that have not ended yet. From then on the kubelet brings
 // them no new values of Secrets.
-func (f facts) endings(now time.Time) []time.Time {
+func (f facts) deafSince(now time.Time) []time.Time {
 	var times []time.Time
 	for _, pod := range f.hubs {
 		if ending(pod) && !lost(pod, now) {

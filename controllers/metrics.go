@@ -16,8 +16,8 @@ import (
 
 // clusterMetrics shows the status of all ChatClusters, as it is in the cache when Prometheus asks.
 type clusterMetrics struct {
-	clusters                   client.Reader
-	condition, hubs, connected *prometheus.Desc
+	clusters                         client.Reader
+	condition, hubs, connected, left *prometheus.Desc
 }
 
 // collectTimeout bounds how long a look into the cache may take; it blocks only before the cache is filled.
@@ -35,6 +35,8 @@ func addMetrics(registry prometheus.Registerer, clusters client.Reader) error {
 			"1 if the condition of the ChatCluster is True, else 0.", append(labels, "condition"), nil),
 		hubs:      prometheus.NewDesc("chatcluster_hub_servers", "Hub servers of the ChatCluster.", append(labels, "state"), nil),
 		connected: prometheus.NewDesc("chatcluster_connections", "Open connections of clients, about.", labels, nil),
+		left: prometheus.NewDesc("chatcluster_draining_connections",
+			"Open connections of clients to hub servers that end.", labels, nil),
 	}
 	if err := registry.Register(collector); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
@@ -44,7 +46,7 @@ func addMetrics(registry prometheus.Registerer, clusters client.Reader) error {
 
 // Describe implements prometheus.Collector.
 func (m *clusterMetrics) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, description := range []*prometheus.Desc{m.condition, m.hubs, m.connected} {
+	for _, description := range []*prometheus.Desc{m.condition, m.hubs, m.connected, m.left} {
 		descriptions <- description
 	}
 }
@@ -77,6 +79,8 @@ func (m *clusterMetrics) collect(cluster *v1alpha1.ChatCluster, samples chan<- p
 	}
 	show(m.hubs, float64(ptr.Deref(status.DesiredReplicas, 0)), "desired")
 	show(m.hubs, float64(ptr.Deref(status.ReadyReplicas, 0)), "ready")
+	show(m.hubs, float64(ptr.Deref(status.Draining.Replicas, 0)), "draining")
+	show(m.left, float64(ptr.Deref(status.Draining.Connections, 0)))
 	if status.Connections != nil {
 		show(m.connected, float64(*status.Connections))
 	}

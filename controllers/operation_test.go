@@ -153,23 +153,6 @@ func TestTheClusterKeyWaitsForHubServersThatEnd(t *testing.T) {
 	})
 }
 
-// end deletes a pod: it ends, and is there until it is gone.
-func (o *operator) end(pod string, grace time.Duration) {
-	o.t.Helper()
-	err := o.admin.Delete(o.t.Context(), get(o, &corev1.Pod{}, pod), client.GracePeriodSeconds(grace/time.Second))
-	if err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-// gone plays the kubelet that says that a pod has ended.
-func (o *operator) gone(pod string) {
-	o.t.Helper()
-	if err := o.admin.Delete(o.t.Context(), get(o, &corev1.Pod{}, pod), client.GracePeriodSeconds(0)); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
 // runPods makes the pods of a Deployment, since nobody else does here, with so many clients each.
 func (o *operator) runPods(cluster string, connections ...int) {
 	o.t.Helper()
@@ -217,37 +200,6 @@ func TestHubServersFollowTheirClients(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func TestTheHubServerWithTheFewestClientsEndsFirst(t *testing.T) {
-	o := runOperator(t)
-	o.chatCluster("demo", "{replicas: 3}")
-	o.ready("demo")
-	o.runPods("demo", 30, 5, 70)
-	o.eventually(func() error {
-		if get(o, &v1alpha1.ChatCluster{}, "demo").Status.Connections == nil {
-			return errors.New("the pods were not seen")
-		}
-		return nil
-	})
-	scale := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": map[string]any{"replicas": int64(2)},
-	}}
-	cluster := get(o, &v1alpha1.ChatCluster{}, "demo")
-	if err := o.admin.SubResource("scale").Update(t.Context(), cluster, client.WithSubResourceBody(scale)); err != nil {
-		t.Fatal(err)
-	}
-	o.eventually(func() error {
-		if replicas := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Replicas; replicas != 2 {
-			return fmt.Errorf("there are %d hub servers", replicas)
-		}
-		return nil
-	})
-	for name, want := range map[string]string{"demo-hub-0": "30", "demo-hub-1": "5", "demo-hub-2": "70"} {
-		if cost := get(o, &corev1.Pod{}, name).Annotations[corev1.PodDeletionCost]; cost != want {
-			t.Errorf("the end of %s costs %q, want %s", name, cost, want)
-		}
-	}
 }
 
 // kindDefinition makes a kind known that takes everything.

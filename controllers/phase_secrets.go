@@ -40,7 +40,7 @@ func (r *Reconciler) keepClusterKey(ctx context.Context, s *scope) error {
 		return err
 	}
 	rules, state := clusterKeyRules(), children.ReadClusterKey(secret)
-	known := !rules.Missed(state, s.facts.endings(s.now))
+	known := !rules.Missed(state, s.facts.deafSince(s.now))
 	state, again := rules.Next(state, s.cluster.Annotations[v1alpha1.AnnotationRotateClusterKey], known, s.now)
 	s.rotates(state, again)
 	return r.applySecret(ctx, s, children.ClusterKeyName(s.cluster.Name), children.ClusterKey(s.cluster, state))
@@ -58,7 +58,7 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	}
 	rules, state := redisPasswordRules(), children.ReadRedisAuth(secret)
 	// Redis takes the next password whoever has missed it, but it must not forget one that is still used.
-	known := state.Stage != rotation.Retiring || !rules.Missed(state, s.facts.endings(s.now))
+	known := state.Stage != rotation.Retiring || !rules.Missed(state, s.facts.deafSince(s.now))
 	if passwords := rules.Announce(state, s.now); known && passwords != nil {
 		if err := r.Redis.TellPasswords(ctx, s.cluster, passwords); err != nil {
 			s.logger.Info("Redis was not told about its passwords", "reason", err.Error())

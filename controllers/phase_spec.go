@@ -55,7 +55,7 @@ func checkAutoscaling(spec v1alpha1.ChatClusterSpec) error {
 }
 
 func checkDrain(spec v1alpha1.ChatClusterSpec) error {
-	if spec.Drain.TimeoutSeconds <= ptr.Deref(spec.Drain.PeriodSeconds, 0) {
+	if timeout := spec.Drain.TimeoutSeconds; timeout != 0 && timeout <= ptr.Deref(spec.Drain.PeriodSeconds, 0) {
 		return &specError{"drain.timeoutSeconds", "must be greater than drain.periodSeconds, which is a part of it"}
 	}
 	return nil

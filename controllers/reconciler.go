@@ -85,6 +85,7 @@ func (r *Reconciler) phases() []phase {
 		{"choose images", r.chooseImages},
 		{"keep the cluster key", r.keepClusterKey},
 		{"keep the password of Redis", r.keepRedisPassword},
+		{"plan how hub servers end", r.planDrain},
 		{"choose the number of hub servers", r.chooseReplicas},
 		{"apply the children", r.applyChildren},
 	}

@@ -61,6 +61,12 @@ func (r *Reconciler) tell(s *scope) {
 	if became(s, v1alpha1.ConditionReady) {
 		r.event(s, corev1.EventTypeNormal, "Ready", "all runs as the spec says")
 	}
+	switch before := meta.IsStatusConditionTrue(s.before.Status.Conditions, v1alpha1.ConditionDraining); {
+	case became(s, v1alpha1.ConditionDraining):
+		r.event(s, corev1.EventTypeNormal, "Draining", "%s", draining(s).message)
+	case before && !draining(s).is:
+		r.event(s, corev1.EventTypeNormal, "Drained", "hub servers that ended are gone")
+	}
 }
 
 // changed lists what had an outcome, as kinds and names.

@@ -29,6 +29,8 @@ type scope struct {
 	logger logr.Logger
 	facts  facts
 	wanted children.Wanted
+	// target is how many hub servers there should be in the end; wanted has the next step. It is nil while nothing was decided.
+	target *int32
 	// changes are what was written, for events.
 	changes []change
 	// rotating tells that a secret is being exchanged.

@@ -19,10 +19,13 @@ func updateStatus(s *scope) {
 	status.ObservedGeneration = s.cluster.Generation
 	status.Selector = labels.SelectorFromSet(children.Selector(s.cluster.Name, v1alpha1.HubComponent)).String()
 	countHubs(status, s.facts)
+	if s.target != nil {
+		status.DesiredReplicas = ptr.To(*s.target)
+	}
 	if s.wanted.HubImage != "" { // else nothing was decided in this reconcile
-		status.DesiredReplicas = ptr.To(s.wanted.Replicas)
 		status.Version = version(s.wanted.HubImage)
 	}
+	status.Draining = endings(s.facts)
 	status.Connections = connections(s.facts, status.Connections)
 	status.Endpoints = endpoints(s.cluster, s.facts)
 	setConditions(s)
@@ -36,6 +39,25 @@ func countHubs(status *v1alpha1.ChatClusterStatus, facts facts) {
 	status.Replicas = ptr.To(hub.Replicas)
 	status.ReadyReplicas = ptr.To(hub.ReadyReplicas)
 	status.UpdatedReplicas = ptr.To(hub.UpdatedReplicas)
+}
+
+// endings count the hub servers that end, and the clients of those that were seen.
+func endings(facts facts) v1alpha1.DrainingStatus {
+	replicas, connections, seen := int32(0), int64(0), false
+	for _, pod := range facts.hubs {
+		if !ending(pod) {
+			continue
+		}
+		replicas++
+		if load, is := facts.loads[pod.Name]; is {
+			connections, seen = connections+load.Connections, true
+		}
+	}
+	status := v1alpha1.DrainingStatus{Replicas: &replicas}
+	if seen {
+		status.Connections = &connections
+	}
+	return status
 }
 
 // shownChange is the part of the number of clients by which it must differ to be written again.

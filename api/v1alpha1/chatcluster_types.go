@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Serving",type=integer,JSONPath=`.status.readyReplicas`,description="Hub servers that take clients"
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.connections`,description="Open connections of clients, about"
 // +kubebuilder:printcolumn:name="Redis",type=string,JSONPath=`.status.conditions[?(@.type=="RedisReady")].status`,description="Whether Redis is ready"
+// +kubebuilder:printcolumn:name="Draining",type=integer,JSONPath=`.status.draining.replicas`,description="Hub servers that end"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`,priority=1
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.endpoints[0].url`,priority=1

@@ -37,6 +37,10 @@ const (
 	AnnotationIntent = Group + "/intent"
 	// AnnotationContent is on pods: a hash of the configuration and secrets that they read at their start.
 	AnnotationContent = Group + "/content"
+	// AnnotationTemplate is on the Deployment of hub servers: a hash of all that its pods are made of, beside the number of clients.
+	AnnotationTemplate = Group + "/template"
+	// AnnotationClients is on the pods of hub servers: for how many clients of each their grace period is.
+	AnnotationClients = Group + "/clients"
 	// AnnotationAnswered is on Secrets: the value of the annotation that they were last made anew for.
 	AnnotationAnswered = Group + "/answered"
 )

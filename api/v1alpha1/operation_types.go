@@ -50,13 +50,14 @@ type AutoscalingSpec struct {
 	ScaleInAfterSeconds *int32 `json:"scaleInAfterSeconds,omitempty"`
 }
 
-// DrainSpec is how a hub server ends. The grace period of its pod is
-// delaySeconds, timeoutSeconds and ten more.
+// DrainSpec is how a hub server ends. The grace period of its pod follows
+// from it, and is at least a minute.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || self.timeoutSeconds > self.periodSeconds",message="drain.timeoutSeconds must be greater than drain.periodSeconds, which is a part of it"
 type DrainSpec struct {
 	// delaySeconds is how long a hub server that Kubernetes ends goes on as
-	// before, until load balancers have heard of it (preStop).
+	// before, only that it says that it is not ready, until load balancers have
+	// heard of it (DrainDelay).
 	// +optional
 	// +default=5
 	// +kubebuilder:validation:Minimum=0
@@ -71,10 +72,12 @@ type DrainSpec struct {
 	// +kubebuilder:validation:Maximum=3600
 	PeriodSeconds *int32 `json:"periodSeconds,omitempty"`
 
-	// timeoutSeconds is how long that and the end may take together
-	// (ShutdownTimeout). What is not done by then is cut.
+	// timeoutSeconds is how long that and the end may take together, after the
+	// delay (with it, ShutdownTimeout). What is not done by then is cut. Unset: as
+	// long as its clients need, 200 of them a second, by hub.limits.connections,
+	// autoscaling.connectionsPerReplica and the clients that were seen when hub
+	// servers were last replaced.
 	// +optional
-	// +default=30
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=7200
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
@@ -94,7 +97,7 @@ type RolloutSpec struct {
 	// next is replaced. Kubernetes does not wait for those that drain: this is
 	// what gives their clients the time to move before more come. Unset: as long
 	// as a hub server needs to send its clients elsewhere, drain.delaySeconds
-	// and drain.periodSeconds.
+	// and drain.periodSeconds, or longer with more than 2000 clients.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=7200

@@ -42,6 +42,10 @@ type ChatClusterStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	UpdatedReplicas *int32 `json:"updatedReplicas,omitempty"`
 
+	// draining are the hub servers that end.
+	// +optional
+	Draining DrainingStatus `json:"draining,omitempty,omitzero"`
+
 	// selector finds the pods of the hub servers; it is for the scale
 	// subresource.
 	// +optional
@@ -81,6 +85,21 @@ type ChatClusterStatus struct {
 	// autoscaling is what the operator remembers of its decisions.
 	// +optional
 	Autoscaling AutoscalingStatus `json:"autoscaling,omitempty,omitzero"`
+}
+
+// DrainingStatus is about the hub servers that end.
+//
+// +kubebuilder:validation:MinProperties=1
+type DrainingStatus struct {
+	// replicas is how many hub servers end and may still have clients.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// connections is how many clients they still have, as far as they were seen.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Connections *int64 `json:"connections,omitempty"`
 }
 
 // Endpoint is an address of the hub servers.

@@ -23,6 +23,8 @@ type Wanted struct {
 	Replicas int32
 	// HubContent is a hash of what hub servers read once, at their start. A new one replaces them.
 	HubContent string
+	// Clients is for how many clients of one hub server its end is planned, beside those that the spec speaks of.
+	Clients int64
 	// RedisLineage changes when the password of Redis was lost and made anew, so that Redis must be started with it.
 	RedisLineage string
 	// OperatorNamespace is where the operator runs, for it to reach the pods; empty outside of Kubernetes.

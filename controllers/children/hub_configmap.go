@@ -5,12 +5,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/drain"
 )
 
 // hubConfigFile is the key of the configuration file in the ConfigMap, and its name in hub servers.
@@ -64,7 +66,7 @@ func hubConfiguration(w Wanted) map[string]any {
 	}
 	maps.Copy(keys, timeoutKeys(hub.Timeouts))
 	maps.Copy(keys, limitKeys(hub.Limits))
-	maps.Copy(keys, drainKeys(w.Cluster.Spec.Drain))
+	maps.Copy(keys, drainKeys(drain.For(w.Cluster.Spec, w.Clients)))
 	maps.Copy(keys, redisKeys(w))
 	maps.Copy(keys, authenticationKeys(hub.Authentication))
 	maps.Copy(keys, chosenKeys(w.Cluster.Spec))
@@ -83,6 +85,8 @@ func scheme(tls *v1alpha1.TLSSpec) string {
 }
 
 func seconds(count int32) string { return fmt.Sprint(count, unitSeconds) }
+
+func duration(of time.Duration) string { return fmt.Sprint(int64(of/time.Second), unitSeconds) }
 
 func timeoutKeys(timeouts v1alpha1.HubTimeouts) map[string]any {
 	return map[string]any{
@@ -109,11 +113,12 @@ func limitKeys(limits v1alpha1.HubLimits) map[string]any {
 	}
 }
 
-// drainKeys leave the delay to preStop: the server is told to end when it is over.
-func drainKeys(drain v1alpha1.DrainSpec) map[string]any {
+// drainKeys have the delay too: the server itself waits, not ready but serving, so that it needs no preStop.
+func drainKeys(plan drain.Plan) map[string]any {
 	return map[string]any{
-		"DrainPeriod":     seconds(ptr.Deref(drain.PeriodSeconds, 0)),
-		"ShutdownTimeout": seconds(drain.TimeoutSeconds),
+		"DrainDelay":      duration(plan.Delay),
+		"DrainPeriod":     duration(plan.Period),
+		"ShutdownTimeout": duration(plan.Timeout),
 	}
 }
 

@@ -1,7 +1,10 @@
 package children
 
 import (
+	"encoding/json"
+	"fmt"
 	"strconv"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -9,9 +12,9 @@ import (
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/drain"
 )
 
 // HubContainer is the name of the one container of hub servers.
@@ -20,8 +23,6 @@ const HubContainer = "hub"
 const (
 	// hubUser is nobody, as in distroless images.
 	hubUser = 65532
-	// endSeconds is what a hub server has beyond its own ShutdownTimeout before it is killed.
-	endSeconds = 10
 	// progressSeconds is how long a new pod may take to serve before a roll-out counts as stuck: an image pull is in it.
 	progressSeconds = 600
 	revisionHistory = 5
@@ -41,20 +42,20 @@ const (
 // HubDeployment runs the hub servers. It is a Deployment because only there Kubernetes heeds which pod costs least.
 func HubDeployment(w Wanted) (*appsac.DeploymentApplyConfiguration, error) {
 	name, spec := w.Cluster.Name, w.Cluster.Spec
-	pod, err := hubPod(w)
+	template, err := hubTemplate(w)
 	if err != nil {
 		return nil, err
 	}
-	template := coreac.PodTemplateSpec().
-		WithLabels(merge(spec.Hub.PodMetadata.Labels, Labels(name, v1alpha1.HubComponent))).
-		WithAnnotations(merge(spec.Hub.PodMetadata.Annotations, map[string]string{
-			v1alpha1.AnnotationContent:                w.HubContent,
-			"kubectl.kubernetes.io/default-container": HubContainer,
-		})).
-		WithSpec(pod)
-	minReady := minReadySeconds(spec)
+	made, err := HubTemplateHash(w)
+	if err != nil {
+		return nil, err
+	}
+	// It paces a roll-out: Kubernetes does not wait for pods that end, so the next one waits as long as one needs to send its
+	// clients elsewhere.
+	minReady := int32(drain.For(spec, w.Clients).Pace / time.Second)
 	return appsac.Deployment(HubName(name), w.Cluster.Namespace).
 		WithLabels(Labels(name, v1alpha1.HubComponent)).
+		WithAnnotations(map[string]string{v1alpha1.AnnotationTemplate: made}).
 		WithOwnerReferences(owner(w.Cluster)).
 		WithSpec(appsac.DeploymentSpec().
 			WithReplicas(w.Replicas).
@@ -70,18 +71,45 @@ func HubDeployment(w Wanted) (*appsac.DeploymentApplyConfiguration, error) {
 			WithTemplate(template)), nil
 }
 
-// minReadySeconds paces a roll-out: Kubernetes does not wait for pods that end, so the next one waits as long as one needs
-// to send its clients elsewhere.
-func minReadySeconds(spec v1alpha1.ChatClusterSpec) int32 {
-	if spec.Rollout.MinReadySeconds != nil {
-		return *spec.Rollout.MinReadySeconds
+func hubTemplate(w Wanted) (*coreac.PodTemplateSpecApplyConfiguration, error) {
+	spec := w.Cluster.Spec
+	pod, err := hubPod(w)
+	if err != nil {
+		return nil, err
 	}
-	return ptr.Deref(spec.Drain.DelaySeconds, 0) + ptr.Deref(spec.Drain.PeriodSeconds, 0)
+	return coreac.PodTemplateSpec().
+		WithLabels(merge(spec.Hub.PodMetadata.Labels, Labels(w.Cluster.Name, v1alpha1.HubComponent))).
+		WithAnnotations(merge(spec.Hub.PodMetadata.Annotations, map[string]string{
+			v1alpha1.AnnotationContent:                w.HubContent,
+			v1alpha1.AnnotationClients:                strconv.FormatInt(w.Clients, 10),
+			"kubectl.kubernetes.io/default-container": HubContainer,
+		})).
+		WithSpec(pod), nil
 }
 
-// GraceSeconds is how long Kubernetes lets a hub server end.
-func GraceSeconds(drain v1alpha1.DrainSpec) int64 {
-	return int64(ptr.Deref(drain.DelaySeconds, 0)) + int64(drain.TimeoutSeconds) + endSeconds
+// HubTemplateHash is a hash of all that hub servers are made of but the number of clients that their end is planned for, which
+// alone must replace none: PlannedClients.
+func HubTemplateHash(w Wanted) (string, error) {
+	w.Clients = 0
+	template, err := hubTemplate(w)
+	if err != nil {
+		return "", err
+	}
+	encoded, err := json.Marshal(template)
+	if err != nil {
+		return "", fmt.Errorf("encode the pods of the hub servers: %w", err)
+	}
+	return Hash(string(encoded)), nil
+}
+
+// PlannedClients returns for how many clients of one hub server the end of the present ones is planned, and whether they are
+// made of what has the hash. nil is a Deployment that is not there.
+func PlannedClients(live *appsv1.Deployment, hash string) (clients int64, same bool) {
+	if live == nil {
+		return 0, false
+	}
+	clients, _ = strconv.ParseInt(live.Spec.Template.Annotations[v1alpha1.AnnotationClients], 10, 64) // 0 if somebody broke it
+	return clients, live.Annotations[v1alpha1.AnnotationTemplate] == hash
 }
 
 func hubPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
@@ -94,7 +122,7 @@ func hubPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 		WithAutomountServiceAccountToken(false).
 		// Variables of Services would be taken for configuration.
 		WithEnableServiceLinks(false).
-		WithTerminationGracePeriodSeconds(GraceSeconds(spec.Drain)).
+		WithTerminationGracePeriodSeconds(int64(drain.For(spec, w.Clients).Grace / time.Second)).
 		WithSecurityContext(podSecurity(hubUser))
 	for _, volume := range hubVolumes(w) {
 		pod.WithVolumes(volume.source)
@@ -127,11 +155,6 @@ func hubContainer(w Wanted) (*coreac.ContainerApplyConfiguration, error) {
 		WithStartupProbe(hubProbe(spec.TLS, livePath).WithPeriodSeconds(1).WithFailureThreshold(60)).
 		WithLivenessProbe(hubProbe(spec.TLS, livePath).WithPeriodSeconds(10).WithFailureThreshold(3)).
 		WithReadinessProbe(hubProbe(spec.TLS, readyPath).WithPeriodSeconds(5).WithFailureThreshold(1))
-	if delay := ptr.Deref(spec.Drain.DelaySeconds, 0); delay > 0 {
-		// Kubernetes sleeps itself: there is no shell in the image.
-		container.WithLifecycle(coreac.Lifecycle().WithPreStop(
-			coreac.LifecycleHandler().WithSleep(coreac.SleepAction().WithSeconds(int64(delay)))))
-	}
 	if err := resources(container, spec.Hub.Resources); err != nil {
 		return nil, err
 	}
