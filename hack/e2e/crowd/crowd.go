@@ -30,6 +30,8 @@ type Options struct {
 	Go, JavaScript int
 	// JavaScriptFolder is hack/clients/javascript with its packages installed.
 	JavaScriptFolder string
+	// Transport is the one that the JavaScript clients take, as Microsoft names it. Default: WebSockets.
+	Transport string
 	// Stateful lets the JavaScript clients ask for stateful reconnect.
 	Stateful bool
 	// Log is told what the tests' log should know.

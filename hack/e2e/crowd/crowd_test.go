@@ -2,11 +2,14 @@ package crowd
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,10 +27,34 @@ type place struct {
 	server   *signalr.Server
 	listener *httptest.Server
 	handler  atomic.Pointer[http.ServeMux]
+
+	mu   sync.Mutex      // guards seen
+	seen map[string]bool // transports by which clients receive
+}
+
+// see notes by which transport a request lets its client receive.
+func (p *place) see(r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case r.Method != http.MethodGet:
+	case r.Header.Get("Upgrade") != "":
+		p.seen["WebSockets"] = true
+	case r.Header.Get("Accept") == "text/event-stream":
+		p.seen["ServerSentEvents"] = true
+	default:
+		p.seen["LongPolling"] = true
+	}
+}
+
+func (p *place) transports() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.seen))
 }
 
 func open(t *testing.T) *place {
-	p := &place{t: t}
+	p := &place{t: t, seen: map[string]bool{}}
 	p.start()
 	t.Cleanup(p.end)
 	return p
@@ -45,7 +72,10 @@ func (p *place) start() {
 	endpoint := hub.Endpoint(signalr.EndpointOptions{})
 	p.server = server
 	if p.listener == nil {
-		p.listener = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handler.Load().ServeHTTP(w, r) }))
+		p.listener = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p.see(r)
+			p.handler.Load().ServeHTTP(w, r)
+		}))
 		p.address = p.listener.URL + "/chatHub"
 	}
 	mux := http.NewServeMux()
@@ -85,6 +115,32 @@ func TestACrowdHearsAllThatItSays(t *testing.T) {
 	got, err := crowd.Talk(ctx, 50, func(context.Context) error { return nil })
 	if err != nil || got.Said == 0 || got.Expected != got.Said*crowd.Size() || got.Lost+got.Doubled+got.Failed+got.Reconnects != 0 {
 		t.Errorf("talking without a disturbance ends with %+v, %v", got, err)
+	}
+}
+
+func TestJavaScriptClientsTakeTheTransportThatTheyAreTold(t *testing.T) {
+	folder, err := filepath.Abs("../../clients/javascript")
+	if err != nil || !hasJavaScript(folder) {
+		t.Skip("node or hack/clients/javascript/node_modules is missing")
+	}
+	for _, transport := range []string{"WebSockets", "ServerSentEvents", "LongPolling"} {
+		t.Run(transport, func(t *testing.T) {
+			where := open(t)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			options := Options{URL: where.address, JavaScript: 2, JavaScriptFolder: folder, Transport: transport, Log: t.Logf}
+			crowd, err := Start(ctx, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer crowd.Stop()
+			if got := crowd.RollCall(ctx); got.Said != 2 || got.Expected != 4 || got.Lost+got.Doubled+got.Failed != 0 {
+				t.Errorf("the roll call ends with %+v", got)
+			}
+			if got := where.transports(); len(got) != 1 || got[0] != transport {
+				t.Errorf("the clients came by %q, want %q", got, transport)
+			}
+		})
 	}
 }
 

@@ -70,6 +70,9 @@ type event struct {
 // startJavaScript starts the process; it ends with ctx.
 func (c *Crowd) startJavaScript(ctx context.Context) ([]speaker, error) {
 	args := []string{"crowd.js", c.options.URL, strconv.Itoa(c.options.JavaScript)}
+	if c.options.Transport != "" {
+		args = append(args, "--transport", c.options.Transport)
+	}
 	if c.options.Stateful {
 		args = append(args, "--stateful")
 	}

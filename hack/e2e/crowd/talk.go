@@ -41,6 +41,7 @@ func (c *Crowd) Talk(ctx context.Context, rate int, disturb func(context.Context
 	took := time.Since(begin)
 	if err == nil {
 		if err = c.AwaitAll(ctx); err == nil {
+			current.books.Recovered(time.Now())
 			err = c.hearOut(ctx, rate)
 		}
 	}
@@ -112,14 +113,18 @@ func (c *Crowd) say(ctx context.Context, current *phase, speaker speaker, number
 
 // settle waits until everything that was said has arrived, or until nothing more comes.
 func (c *Crowd) settle(ctx context.Context, current *phase) {
-	last, since := current.books.Report(), time.Now()
-	for !current.books.Settled() && time.Since(since) < quiet && ctx.Err() == nil {
+	last, since := current.books.Entries(), time.Now()
+	for time.Since(since) < quiet && ctx.Err() == nil {
+		now := current.books.Entries()
+		switch {
+		case now != last: // adding up is dear: only when nothing came for a moment
+			last, since = now, time.Now()
+		case current.books.Settled():
+			return
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):
-		}
-		if now := current.books.Report(); now != last {
-			last, since = now, time.Now()
 		}
 	}
 }

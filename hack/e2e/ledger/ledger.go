@@ -9,11 +9,13 @@ import (
 // Ledger keeps the books of one phase of a test: from the message on that is said first. Its methods may be called by
 // many at once. Times must come from one clock.
 type Ledger struct {
-	mu       sync.Mutex // guards what follows
-	begin    time.Time
-	messages map[string]*message
-	order    []*message
-	clients  map[string]*listener
+	mu        sync.Mutex // guards what follows
+	begin     time.Time
+	recovered time.Time // zero until Recovered
+	entries   int       // how many answers and deliveries were booked
+	messages  map[string]*message
+	order     []*message
+	clients   map[string]*listener
 }
 
 // message is something that somebody said.
@@ -53,6 +55,14 @@ func (l *Ledger) Join(client string, at time.Time) {
 	}
 }
 
+// Recovered notes that what disturbed the chat is over and all clients are connected: nothing that is said from then on has
+// an excuse for being lost.
+func (l *Ledger) Recovered(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recovered = at
+}
+
 // Say notes a message before it is sent.
 func (l *Ledger) Say(id string, at time.Time) {
 	l.mu.Lock()
@@ -66,6 +76,7 @@ func (l *Ledger) Say(id string, at time.Time) {
 func (l *Ledger) Answer(id string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.entries++
 	m := l.messages[id]
 	switch {
 	case m == nil:
@@ -84,6 +95,7 @@ func (l *Ledger) Hear(client, id string, at time.Time) {
 	if c == nil || l.messages[id] == nil {
 		return // not of this phase
 	}
+	l.entries++
 	c.heard[id]++
 	c.pause = max(c.pause, at.Sub(c.last))
 	c.last = maxTime(c.last, at)
@@ -96,6 +108,8 @@ type Report struct {
 	// Expected is how many deliveries there should have been, Lost how many of them there were not, and Doubled how many
 	// there were beside: the same message, the same client.
 	Expected, Lost, Doubled int
+	// LostLate is how many of those that were lost were said after Recovered.
+	LostLate int
 	// Pause is the longest time in which a client heard nothing while others spoke.
 	Pause time.Duration
 }
@@ -121,11 +135,18 @@ func (l *Ledger) Report() Report {
 				r.Expected++
 				if times == 0 {
 					r.Lost++
+					if l.late(m) {
+						r.LostLate++
+					}
 				}
 			}
 		}
 	}
 	return r
+}
+
+func (l *Ledger) late(m *message) bool {
+	return !l.recovered.IsZero() && !m.at.Before(l.recovered)
 }
 
 // pause is the longest pause of a client, the one at the end included: it lasts until something is said last.
@@ -137,6 +158,13 @@ func (l *Ledger) pause(c *listener) time.Duration {
 		}
 	}
 	return pause
+}
+
+// Entries is how many answers and deliveries have been booked: as long as it grows, more may come.
+func (l *Ledger) Entries() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entries
 }
 
 // Settled tells whether no call is under way and everybody has heard all that was said.

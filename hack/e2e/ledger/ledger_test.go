@@ -35,6 +35,17 @@ func TestReportCountsWhatEachClientShouldHaveHeard(t *testing.T) {
 			},
 			Report{Said: 1, Expected: 2, Lost: 1, Pause: time.Second}, false,
 		},
+		"what is lost after all is over is counted apart": {
+			func(l *Ledger) {
+				l.Join("a", at(0))
+				l.Say("1", at(1))
+				l.Answer("1", nil)
+				l.Recovered(at(2))
+				l.Say("2", at(2))
+				l.Answer("2", nil)
+			},
+			Report{Said: 2, Expected: 2, Lost: 2, LostLate: 1, Pause: 2 * time.Second}, false,
+		},
 		"heard twice": {
 			func(l *Ledger) {
 				l.Join("a", at(0))
