@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ func TestChatCluster(t *testing.T) {
 	defer s.print(t)
 	s.install(t)
 	t.Run("clients on different pods chat through the Service", s.testChat)
+	t.Run("every form of Redis carries the chat", s.testForms)
 	t.Run("a hub of a user's own runs in a ChatCluster", s.testExample)
 	t.Run("a manifest that is wrong is refused with the reason", s.testRefusals)
 	t.Run("the first ChatCluster comes from values", s.testFirstChatCluster)
@@ -55,12 +57,11 @@ func (s *suite) testChat(t *testing.T) {
 	if s.full {
 		javaScript, goClients = 50, 50
 	}
-	people := s.gather(t, c.url(t, "/chatHub"), goClients, javaScript)
+	people := s.gather(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: goClients, JavaScript: javaScript})
 	c.expectAllServers(t, people)
-	for _, d := range c.disturbances() {
-		c.disturb(t, people, d)
-	}
+	c.disturbAll(t, people, "", c.disturbances())
 	c.expectAllServers(t, people)
+	c.testAudiences(t)
 	c.testDeletion(t, people)
 }
 
@@ -126,7 +127,7 @@ func (s *suite) testExample(t *testing.T) {
 	spec := v1alpha1.ChatClusterSpec{Replicas: new(int32(2))}
 	spec.Hub.Image = s.images.example
 	c.apply(t, spec)
-	people := s.gather(t, c.url(t, "/chat"), 8, 2)
+	people := s.gather(t, crowd.Options{URL: c.url(t, "/chat"), Go: 8, JavaScript: 2})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if got := people.RollCall(ctx); got.Lost+got.Doubled+got.Failed != 0 || got.Said != people.Size() {
@@ -159,17 +160,13 @@ func (s *suite) testRefusals(t *testing.T) {
 
 // testFirstChatCluster lets the chart make a ChatCluster and sends a message through it with helm test.
 func (s *suite) testFirstChatCluster(t *testing.T) {
-	args := append([]string{
-		"upgrade", release, chart, "--namespace", operatorNamespace, "--wait", "--timeout", "5m",
-		"--set", "chatCluster.create=true", "--set-string", "chatCluster.name=first",
-	}, s.chartValues()...)
-	t.Log(s.runHelm(t, args...))
+	t.Log(s.runHelm(t, append(s.upgradeArguments(), "--set", "chatCluster.create=true", "--set-string", "chatCluster.name=first")...))
 	first := &chat{suite: s, namespace: operatorNamespace, name: "first"}
 	if err := first.awaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(s.runHelm(t, "test", release, "--namespace", operatorNamespace, "--timeout", "5m"))
-	s.runHelm(t, append(append([]string{"upgrade", release, chart, "--namespace", operatorNamespace, "--wait"}, s.chartValues()...), "--set", "chatCluster.create=false")...)
+	s.runHelm(t, append(s.upgradeArguments(), "--set", "chatCluster.create=false")...)
 	await(t, "the end of the first ChatCluster", patience, func(ctx context.Context) (string, error) {
 		_, err := first.get(ctx)
 		if err == nil {
@@ -179,22 +176,33 @@ func (s *suite) testFirstChatCluster(t *testing.T) {
 	})
 }
 
-// testUninstall checks that a ChatCluster outlives the operator, and that the next operator finds it again.
+// testUninstall checks that nothing of the release is left but the kind, that a ChatCluster outlives the operator, and that the
+// next operator finds it again.
 func (s *suite) testUninstall(t *testing.T) {
 	c := s.newChat(t, "kept")
 	c.apply(t, v1alpha1.ChatClusterSpec{Replicas: new(int32(1))})
-	people := s.gather(t, c.url(t, "/chatHub"), 4, 0)
-	s.runHelm(t, "uninstall", release, "--namespace", operatorNamespace, "--wait")
+	people := s.gather(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: 4})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	got, err := people.Talk(ctx, rate, func(ctx context.Context) error {
+		text, err := s.tryHelm(ctx, "uninstall", release, "--namespace", operatorNamespace, "--wait")
+		if err != nil {
+			return fmt.Errorf("helm uninstall: %w\n%s", err, text)
+		}
+		return nil
+	})
+	s.table.add("chart uninstalled", got)
+	if reason := unnoticed.broken(got); err != nil || reason != "" {
+		t.Errorf("without an operator, the chat goes on as %+v, %v", got, err)
+	}
 	if exists, err := s.kindExists(t.Context()); err != nil || !exists {
 		t.Errorf("after helm uninstall the kind exists: %v, %v; want that it is kept", exists, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	got, err := people.Talk(ctx, rate, func(context.Context) error { return nil })
-	if err != nil || got.Lost+got.Doubled+got.Failed+got.Reconnects != 0 {
-		t.Errorf("without an operator, the chat goes on as %+v, %v", got, err)
-	}
-	s.runHelm(t, append([]string{"install", release, chart, "--namespace", operatorNamespace, "--wait", "--timeout", "5m"}, s.chartValues()...)...)
+	await(t, "the end of all that belongs to the release", patience, func(ctx context.Context) (string, error) {
+		left, err := s.labelled(ctx, v1alpha1.LabelInstance, release)
+		return strings.Join(left, ", "), err
+	})
+	s.runHelm(t, s.upgradeArguments()...)
 	if err := c.scale(t.Context(), 2); err != nil {
 		t.Errorf("the next operator: %v", err)
 	}

@@ -322,14 +322,13 @@ func (s *suite) nodeAddresses(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
-// gather brings a crowd to the hub at url. It leaves when the test ends.
-func (s *suite) gather(t *testing.T, url string, goClients, javaScriptClients int) *crowd.Crowd {
+// gather brings a crowd to a hub. It leaves when the test ends.
+func (s *suite) gather(t *testing.T, options crowd.Options) *crowd.Crowd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	people, err := crowd.Start(ctx, crowd.Options{
-		URL: url, Go: goClients, JavaScript: javaScriptClients, JavaScriptFolder: "../clients/javascript", Log: t.Logf,
-	})
+	options.JavaScriptFolder, options.Log = "../clients/javascript", t.Logf
+	people, err := crowd.Start(ctx, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,28 +18,62 @@ import (
 // disturbance is something that happens to a ChatCluster while clients chat.
 type disturbance struct {
 	name string
-	do   func(ctx context.Context) error
-	// unnoticed says that no client may notice it: nothing lost, no call failed, no connection lost.
-	unnoticed bool
+	// do does it and returns when all runs again as the spec says. With an error of errNotHere the disturbance is skipped.
+	do func(ctx context.Context) error
+	// promise is what clients may notice of it.
+	promise promise
+	// full says that it is only for E2E=full.
+	full bool
+}
+
+// promise is what clients may notice of a disturbance. Each is also all of those before it.
+type promise int
+
+const (
+	// recovers: no message comes twice, all clients come back, and nothing is lost that is said then.
+	recovers promise = iota
+	// losesNothing: all that a server has taken reaches all clients.
+	losesNothing
+	// unnoticed: no call fails and no connection ends.
+	unnoticed
+)
+
+// errNotHere is why a disturbance cannot happen in this Kubernetes cluster.
+var errNotHere = errors.New("not possible here")
+
+// broken returns in which way an outcome does not keep the promise, or "".
+func (p promise) broken(outcome crowd.Outcome) string {
+	switch {
+	case outcome.Said == 0:
+		return "nothing was said"
+	case outcome.Doubled != 0:
+		return "messages came twice"
+	case outcome.LostLate != 0:
+		return "messages were lost after all clients had come back"
+	case p >= losesNothing && outcome.Lost != 0:
+		return "messages were lost"
+	case p >= unnoticed && outcome.Failed+outcome.Reconnects != 0:
+		return "clients noticed it"
+	}
+	return ""
 }
 
 // disturbances are what happens in the life of a ChatCluster.
 func (c *chat) disturbances() []disturbance {
-	return []disturbance{
-		{name: "none", unnoticed: true, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
-		{name: "scaled from 3 to 5", unnoticed: true, do: func(ctx context.Context) error { return c.scale(ctx, 5) }},
+	list := []disturbance{
+		{name: "none", promise: unnoticed, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
+		{name: "chart upgraded", promise: unnoticed, do: c.upgradeChart},
+		{name: "scaled from 3 to 5", promise: unnoticed, do: func(ctx context.Context) error { return c.scale(ctx, 5) }},
 		{name: "scaled from 5 to 2", do: func(ctx context.Context) error { return c.scale(ctx, 2) }},
-		{name: "scaled from 2 to 3", unnoticed: true, do: func(ctx context.Context) error { return c.scale(ctx, 3) }},
-		{name: "image changed", do: func(ctx context.Context) error {
-			return c.answered(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Image = c.images.hubNext })
-		}},
-		{name: "configuration changed", do: func(ctx context.Context) error {
+		{name: "scaled from 2 to 3", promise: unnoticed, do: func(ctx context.Context) error { return c.scale(ctx, 3) }},
+		{name: "image changed", do: c.roll},
+		{name: "configuration changed", full: true, do: func(ctx context.Context) error {
 			return c.answered(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 10 })
 		}},
 		{name: "hub server killed", do: func(ctx context.Context) error { return c.kill(ctx, v1alpha1.HubComponent) }},
-		{name: "Redis killed", do: func(ctx context.Context) error { return c.kill(ctx, v1alpha1.RedisComponent) }},
-		{name: "Redis password rotated", do: c.rotate(v1alpha1.AnnotationRotateRedisPassword, c.name+"-redis-auth")},
-		{name: "cluster key rotated", do: c.rotate(v1alpha1.AnnotationRotateClusterKey, c.name+"-cluster-key")},
+		{name: "Redis killed", do: c.killPrimary},
+		{name: "Redis password rotated", promise: losesNothing, do: c.rotate(v1alpha1.AnnotationRotateRedisPassword, c.name+"-redis-auth")},
+		{name: "cluster key rotated", promise: losesNothing, do: c.rotate(v1alpha1.AnnotationRotateClusterKey, c.name+"-cluster-key")},
 		{name: "operator killed in a roll-out", do: func(ctx context.Context) error {
 			err := c.change(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 12 })
 			if err == nil {
@@ -48,7 +82,22 @@ func (c *chat) disturbances() []disturbance {
 			return errors.Join(err, c.restartOperator(ctx), c.awaitWorkloads(ctx))
 		}},
 	}
+	return append(list, c.nodeFaults()...)
 }
+
+// roll replaces all hub servers by ones of the other image.
+func (c *chat) roll(ctx context.Context) error {
+	return c.answered(ctx, func(o *v1alpha1.ChatCluster) {
+		if o.Spec.Hub.Image == c.images.hubNext {
+			o.Spec.Hub.Image = c.images.hub
+		} else {
+			o.Spec.Hub.Image = c.images.hubNext
+		}
+	})
+}
+
+// killPrimary kills the Redis that takes writes.
+func (c *chat) killPrimary(ctx context.Context) error { return c.kill(ctx, v1alpha1.RedisComponent) }
 
 // rotate asks for a new secret with an annotation, and waits until the Secret says that this was answered.
 func (c *chat) rotate(annotation, secret string) func(ctx context.Context) error {
@@ -73,23 +122,40 @@ func (c *chat) rotate(annotation, secret string) func(ctx context.Context) error
 	}
 }
 
-// disturb lets the crowd speak through a disturbance and checks what no disturbance may do.
-func (c *chat) disturb(t *testing.T, people *crowd.Crowd, d disturbance) {
+// disturbAll lets all disturbances happen, one after the other, that are for this depth.
+func (c *chat) disturbAll(t *testing.T, people *crowd.Crowd, label string, list []disturbance) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	for _, d := range list {
+		if d.full && !c.full {
+			continue
+		}
+		c.disturb(t, people, label, d)
+	}
+}
+
+// disturb lets the crowd speak through a disturbance and checks what no disturbance may do. label tells the rows of this
+// crowd from others in the table.
+func (c *chat) disturb(t *testing.T, people *crowd.Crowd, label string, d disturbance) {
+	t.Helper()
+	name := d.name
+	if label != "" {
+		name = label + ": " + name
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	outcome, err := people.Talk(ctx, rate, d.do)
-	c.table.add(d.name, outcome)
-	t.Logf("%s: %+v", d.name, outcome)
-	switch {
-	case err != nil:
-		t.Fatalf("%s: %v", d.name, err)
-	case outcome.Doubled != 0:
-		t.Errorf("%s: %d messages were delivered twice", d.name, outcome.Doubled)
-	case outcome.Said == 0:
-		t.Errorf("%s: nothing was said", d.name)
-	case d.unnoticed && outcome.Lost+outcome.Failed+outcome.Reconnects != 0:
-		t.Errorf("%s: clients noticed it: %+v", d.name, outcome)
+	if errors.Is(err, errNotHere) {
+		t.Logf("%s: skipped: %v", name, err)
+		c.table.skip(name, err)
+		return
+	}
+	c.table.add(name, outcome)
+	t.Logf("%s: %+v", name, outcome)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if reason := d.promise.broken(outcome); reason != "" {
+		t.Errorf("%s: %s: %+v", name, reason, outcome)
 	}
 }
 

@@ -12,11 +12,17 @@ import (
 // chart is where the chart is.
 const chart = "../../charts/chatcluster"
 
-// install installs the chart as people do. It is removed when the test ends.
-func (s *suite) install(t *testing.T, values ...string) {
+// install installs the chart as people do: the one before this checkout's, if there is one. It is removed when the test ends.
+func (s *suite) install(t *testing.T) {
 	t.Helper()
-	args := append([]string{"upgrade", "--install", release, chart, "--namespace", operatorNamespace, "--create-namespace", "--wait", "--timeout", "5m"}, s.chartValues()...)
-	text, err := s.tryHelm(t.Context(), append(args, values...)...)
+	args := s.upgradeArguments()
+	if s.before != nil {
+		registry, repository, tag := splitImage(s.before.operator)
+		args = append(s.upgradeArguments(), "--set-string", "operator.image.registry="+registry,
+			"--set-string", "operator.image.repository="+repository, "--set-string", "operator.image.tag="+tag)
+		args[3] = s.before.chart
+	}
+	text, err := s.tryHelm(t.Context(), args...)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
@@ -33,10 +39,24 @@ func (s *suite) install(t *testing.T, values ...string) {
 	t.Logf("helm says:\n%s", text)
 }
 
-// kindExists tells whether the cluster knows the ChatCluster kind.
-func (s *suite) kindExists(ctx context.Context) (bool, error) {
+// upgradeArguments are those of helm that bring the release to this checkout's chart and images. There are two operators: one
+// stands by when the node of the other is lost.
+func (s *suite) upgradeArguments() []string {
+	return append([]string{
+		"upgrade", "--install", release, chart, "--namespace", operatorNamespace, "--create-namespace", "--wait", "--timeout", "5m",
+		"--set", "operator.replicas=2",
+	}, s.chartValues()...)
+}
+
+// kind is the definition of the ChatCluster kind.
+func (s *suite) kind(ctx context.Context) (*unstructured.Unstructured, error) {
 	definition := &unstructured.Unstructured{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	err := s.client.Get(ctx, ctrl.ObjectKey{Name: "chatclusters.chatcluster.dev"}, definition)
+	return definition, s.client.Get(ctx, ctrl.ObjectKey{Name: "chatclusters.chatcluster.dev"}, definition)
+}
+
+// kindExists tells whether the cluster knows the ChatCluster kind.
+func (s *suite) kindExists(ctx context.Context) (bool, error) {
+	_, err := s.kind(ctx)
 	return err == nil, ctrl.IgnoreNotFound(err)
 }

@@ -33,11 +33,13 @@ const (
 type suite struct {
 	t          *testing.T
 	full       bool
+	config     *rest.Config
 	client     ctrl.Client
 	kubernetes kubernetes.Interface
 	kubeconfig string
 	helm       string
 	images     images
+	before     *before // nil: the suite begins with this checkout's chart
 	artifacts  string
 	table      *table
 }
@@ -62,11 +64,12 @@ func newSuite(t *testing.T) *suite {
 	config.QPS, config.Burst = 50, 100
 	s := &suite{
 		t: t, full: depth == "full", kubeconfig: kubeconfig, table: &table{},
-		client: newClient(t, config), kubernetes: kubernetes.NewForConfigOrDie(config),
+		config: config, client: newClient(t, config), kubernetes: kubernetes.NewForConfigOrDie(config),
 		images: images{
 			operator: must(t, "E2E_OPERATOR_IMAGE"), hub: must(t, "E2E_HUB_IMAGE"), hubNext: must(t, "E2E_HUB_IMAGE_NEXT"),
 			example: os.Getenv("E2E_EXAMPLE_IMAGE"), redis: or("E2E_REDIS_IMAGE", "docker.io/redis:7.0"),
 		},
+		before:    beforeFromEnvironment(),
 		helm:      findHelm(t),
 		artifacts: or("E2E_ARTIFACTS", filepath.Join("..", "..", "bin", "e2e")),
 	}

@@ -13,7 +13,10 @@ import (
 )
 
 // table is what the clients counted in each disturbance.
-type table struct{ rows []row }
+type table struct {
+	rows    []row
+	skipped []string // what could not happen, and why
+}
 
 type row struct {
 	name    string
@@ -22,9 +25,13 @@ type row struct {
 
 func (t *table) add(name string, outcome crowd.Outcome) { t.rows = append(t.rows, row{name, outcome}) }
 
+func (t *table) skip(name string, reason error) {
+	t.skipped = append(t.skipped, fmt.Sprintf("%s: skipped: %v", name, reason))
+}
+
 // heading is the first row; its columns are those of cells.
 func heading() []string {
-	return []string{"disturbance", "took", "said", "deliveries", "lost", "doubled", "failed calls", "reconnects", "longest pause"}
+	return []string{"disturbance", "took", "sent", "to be received", "lost", "doubled", "failed calls", "reconnects", "longest pause"}
 }
 
 func (r row) cells() []string {
@@ -44,6 +51,9 @@ func (t *table) String() string {
 		fmt.Fprintln(writer, strings.Join(row.cells(), "\t")+"\t")
 	}
 	writer.Flush()
+	for _, line := range t.skipped {
+		fmt.Fprintln(&out, line)
+	}
 	return out.String()
 }
 

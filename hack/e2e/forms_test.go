@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
+)
+
+// form is a way in which a ChatCluster has and uses its Redis.
+type form struct {
+	name string
+	// mode is spec.redis.mode. A form whose mode the ChatCluster kind does not know is skipped.
+	mode string
+	// spec is laid over that of threeHubs, in YAML. null takes a field away.
+	spec string
+	// killed is what clients are promised when the Redis that takes writes is killed.
+	killed promise
+	// prepare makes what the form needs in the namespace.
+	prepare func(c *chat, t *testing.T)
+}
+
+// forms are all but the one of testChat, which is Standalone with PubSub and a volume.
+func forms() []form {
+	return []form{
+		{name: "in memory", mode: "Standalone", spec: `redis: {storage: null}`},
+		{name: "Streams", mode: "Standalone", spec: `backplane: {mode: Streams}`, killed: losesNothing},
+		{name: "External", mode: "External", prepare: (*chat).runOwnRedis,
+			spec: `redis: {mode: External, storage: null, external: {connection: {name: own-redis, key: connection}}}`},
+		{name: "Sentinel", mode: "Sentinel", spec: `redis: {mode: Sentinel}`},
+		{name: "Sentinel, Streams", mode: "Sentinel", spec: `{redis: {mode: Sentinel}, backplane: {mode: Streams}}`},
+		{name: "Cluster, Sharded", mode: "Cluster", spec: `{redis: {mode: Cluster}, backplane: {mode: Sharded}}`},
+	}
+}
+
+// testForms lets a crowd chat over each form of Redis, and kills the Redis that takes writes.
+func (s *suite) testForms(t *testing.T) {
+	known, err := s.redisModes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range forms() {
+		t.Run(f.name, func(t *testing.T) {
+			if !slices.Contains(known, f.mode) {
+				s.table.skip(f.name, fmt.Errorf("%w: the ChatCluster kind knows no Redis of mode %s, only %q", errNotHere, f.mode, known))
+				t.Skipf("the ChatCluster kind knows no Redis of mode %s, only %q", f.mode, known)
+			}
+			s.testForm(t, f)
+		})
+	}
+}
+
+func (s *suite) testForm(t *testing.T, f form) {
+	c := s.newChat(t, "form")
+	if f.prepare != nil {
+		f.prepare(c, t)
+	}
+	t.Logf("from apply to Ready: %v", c.applyForm(t, f).Round(100*time.Millisecond))
+	options := crowd.Options{URL: c.url(t, "/chatHub"), Go: 10, JavaScript: 5}
+	if s.full {
+		options.Go, options.JavaScript = 50, 50
+	}
+	people := s.gather(t, options)
+	c.expectAllServers(t, people)
+	c.disturbAll(t, people, f.name, []disturbance{
+		{name: "none", promise: unnoticed, full: true, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
+		{name: "image changed", full: true, do: c.roll},
+		{name: "Redis killed", do: c.killPrimary, promise: f.killed},
+	})
+	c.expectAllServers(t, people)
+}
+
+// applyForm makes a ChatCluster of that form and returns how long it took until it was Ready.
+func (c *chat) applyForm(t *testing.T, f form) time.Duration {
+	t.Helper()
+	spec := threeHubs()
+	spec.Service.Type = "NodePort"
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var over map[string]any
+	if err := yaml.UnmarshalStrict([]byte(f.spec), &over); err != nil {
+		t.Fatal(err)
+	}
+	overlay(fields, over)
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
+	object.SetAPIVersion("chatcluster.dev/v1alpha1")
+	object.SetKind("ChatCluster")
+	object.SetNamespace(c.namespace)
+	object.SetName(c.name)
+	begin := time.Now()
+	if err := c.client.Create(t.Context(), object, &ctrl.CreateOptions{Raw: &metav1.CreateOptions{FieldValidation: "Strict"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.awaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(begin)
+}
+
+// overlay lays the fields of over over those of under.
+func overlay(under, over map[string]any) {
+	for key, value := range over {
+		above, isObject := value.(map[string]any)
+		below, wasObject := under[key].(map[string]any)
+		switch {
+		case value == nil:
+			delete(under, key)
+		case isObject && wasObject:
+			overlay(below, above)
+		default:
+			under[key] = value
+		}
+	}
+}
+
+// redisModes are the values that the ChatCluster kind of the cluster takes for spec.redis.mode.
+func (s *suite) redisModes(ctx context.Context) ([]string, error) {
+	kind, err := s.kind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	versions, _, err := unstructured.NestedSlice(kind.Object, "spec", "versions")
+	if err != nil {
+		return nil, err
+	}
+	var modes []string
+	for _, version := range versions {
+		fields, _ := version.(map[string]any)
+		values, _, err := unstructured.NestedStringSlice(fields, "schema", "openAPIV3Schema",
+			"properties", "spec", "properties", "redis", "properties", "mode", "enum")
+		if err != nil {
+			return nil, err
+		}
+		modes = append(modes, values...)
+	}
+	return modes, nil
+}
+
+// runOwnRedis makes a Redis that the operator knows nothing of, as a user would, and the Secret that says where it is.
+func (c *chat) runOwnRedis(t *testing.T) {
+	t.Helper()
+	labels := map[string]string{"app": "own-redis"}
+	redis := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "own-redis"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{
+					SecurityContext: &corev1.PodSecurityContext{
+						RunAsNonRoot: new(true), RunAsUser: new(int64(999)),
+						SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+					},
+					Containers: []corev1.Container{{
+						Name: "redis", Image: c.images.redis, ImagePullPolicy: corev1.PullIfNotPresent, WorkingDir: "/tmp",
+						Command: []string{"redis-server", "--save", "", "--protected-mode", "no"},
+						SecurityContext: &corev1.SecurityContext{
+							AllowPrivilegeEscalation: new(false),
+							Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+						},
+					}},
+				},
+			},
+		},
+	}
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "own-redis"},
+		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 6379, TargetPort: intstr.FromInt32(6379)}}},
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "own-redis"},
+		StringData: map[string]string{"connection": "own-redis:6379"},
+	}
+	for _, object := range []ctrl.Object{redis, service, secret} {
+		if err := c.client.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
