@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
 )
 
@@ -52,6 +51,6 @@ func (c *chat) disturbancesOfConnections() []disturbance {
 		{name: "scaled from 3 to 2", do: func(ctx context.Context) error { return c.scale(ctx, 2) }},
 		{name: "scaled from 2 to 3", promise: unnoticed, full: true, do: func(ctx context.Context) error { return c.scale(ctx, 3) }},
 		{name: "image changed", full: true, do: c.roll},
-		{name: "hub server killed", do: func(ctx context.Context) error { return c.kill(ctx, v1alpha1.HubComponent) }},
+		{name: "hub server killed", do: c.killHub},
 	}
 }

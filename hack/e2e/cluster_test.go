@@ -147,24 +147,28 @@ func (c *chat) pods(ctx context.Context, component string) ([]corev1.Pod, error)
 	return pods, err
 }
 
-// kill ends a pod at once, as the loss of its node would.
-func (c *chat) kill(ctx context.Context, component string) error {
-	pods, err := c.pods(ctx, component)
+// killHub ends the oldest hub server at once, as the loss of its node would.
+func (c *chat) killHub(ctx context.Context) error {
+	pods, err := c.hubPods(ctx)
 	if err != nil {
 		return err
 	}
 	if len(pods) == 0 {
-		return errors.New("there is no pod of " + component)
+		return errors.New("there is no hub server")
 	}
-	return c.killPod(ctx, &pods[0], len(pods))
+	return c.killPod(ctx, &pods[0], c.hubPods)
 }
 
-// killPod returns when there are as many ready pods again as before.
-func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, before int) error {
+// killPod kills one of the pods that list returns, and returns when there are as many ready ones again as before.
+func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, list func(context.Context) ([]corev1.Pod, error)) error {
+	before, err := list(ctx)
+	if err != nil {
+		return err
+	}
 	if err := c.client.Delete(ctx, pod, ctrl.GracePeriodSeconds(0)); err != nil {
 		return err
 	}
-	err := awaitError(ctx, "the end of "+pod.Name, patience, func(ctx context.Context) (string, error) {
+	err = awaitError(ctx, "the end of "+pod.Name, patience, func(ctx context.Context) (string, error) {
 		now := &corev1.Pod{}
 		err := c.client.Get(ctx, ctrl.ObjectKeyFromObject(pod), now)
 		switch {
@@ -179,8 +183,8 @@ func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, before int) error {
 		return err
 	}
 	err = awaitError(ctx, "another pod in the place of "+pod.Name, patience, func(ctx context.Context) (string, error) {
-		pods, err := c.pods(ctx, pod.Labels[v1alpha1.LabelComponent])
-		if err != nil || len(pods) >= before && !slices.ContainsFunc(pods, notReady) {
+		pods, err := list(ctx)
+		if err != nil || len(pods) >= len(before) && !slices.ContainsFunc(pods, notReady) {
 			return "", err
 		}
 		return fmt.Sprintf("there are %d pods, some not ready", len(pods)), nil

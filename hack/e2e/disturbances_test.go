@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
+	"github.com/chatcluster/chatcluster/hack/e2e/ledger"
 )
 
 // disturbance is something that happens to a ChatCluster while clients chat.
@@ -70,7 +73,7 @@ func (c *chat) disturbances() []disturbance {
 		{name: "configuration changed", full: true, do: func(ctx context.Context) error {
 			return c.answered(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 10 })
 		}},
-		{name: "hub server killed", do: func(ctx context.Context) error { return c.kill(ctx, v1alpha1.HubComponent) }},
+		{name: "hub server killed", do: c.killHub},
 		{name: "Redis killed", do: c.killPrimary},
 		{name: "Redis password rotated", promise: losesNothing, do: c.rotate(v1alpha1.AnnotationRotateRedisPassword, c.name+"-redis-auth")},
 		{name: "cluster key rotated", promise: losesNothing, do: c.rotate(v1alpha1.AnnotationRotateClusterKey, c.name+"-cluster-key")},
@@ -97,7 +100,26 @@ func (c *chat) roll(ctx context.Context) error {
 }
 
 // killPrimary kills the Redis that takes writes.
-func (c *chat) killPrimary(ctx context.Context) error { return c.kill(ctx, v1alpha1.RedisComponent) }
+func (c *chat) killPrimary(ctx context.Context) error {
+	pods, err := c.redisPods(ctx)
+	if err != nil {
+		return err
+	}
+	primary := 0
+	if len(pods) > 1 {
+		name, err := c.primary(ctx)
+		if err != nil {
+			return err
+		}
+		if primary = slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == name }); primary < 0 {
+			return fmt.Errorf("the status says that %q is the primary, which is none of the pods", name)
+		}
+	}
+	if len(pods) == 0 {
+		return errors.New("there is no Redis")
+	}
+	return c.killPod(ctx, &pods[primary], c.redisPods)
+}
 
 // rotate asks for a new secret with an annotation, and waits until the Secret says that this was answered.
 func (c *chat) rotate(annotation, secret string) func(ctx context.Context) error {
@@ -191,5 +213,31 @@ func sleep(ctx context.Context, duration time.Duration) error {
 		return ctx.Err()
 	case <-time.After(duration):
 		return nil
+	}
+}
+
+func TestEachPromiseIsAlsoThoseBeforeIt(t *testing.T) {
+	outcome := func(change func(*crowd.Outcome)) crowd.Outcome {
+		o := crowd.Outcome{Report: ledger.Report{Said: 1, Expected: 1}}
+		change(&o)
+		return o
+	}
+	for name, test := range map[string]struct {
+		outcome crowd.Outcome
+		keeps   []promise
+	}{
+		"all is well":             {outcome(func(*crowd.Outcome) {}), []promise{recovers, losesNothing, unnoticed}},
+		"a client came back":      {outcome(func(o *crowd.Outcome) { o.Reconnects = 1 }), []promise{recovers, losesNothing}},
+		"a call failed":           {outcome(func(o *crowd.Outcome) { o.Failed = 1 }), []promise{recovers, losesNothing}},
+		"something was lost":      {outcome(func(o *crowd.Outcome) { o.Lost = 1 }), []promise{recovers}},
+		"something came twice":    {outcome(func(o *crowd.Outcome) { o.Doubled = 1 }), nil},
+		"lost though all is over": {outcome(func(o *crowd.Outcome) { o.Lost, o.LostLate = 1, 1 }), nil},
+		"nobody spoke":            {outcome(func(o *crowd.Outcome) { o.Said = 0 }), nil},
+	} {
+		for _, p := range []promise{recovers, losesNothing, unnoticed} {
+			if reason := p.broken(test.outcome); (reason == "") != slices.Contains(test.keeps, p) {
+				t.Errorf("%s: the promise %d is broken by %q", name, p, reason)
+			}
+		}
 	}
 }

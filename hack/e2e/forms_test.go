@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
 )
 
@@ -40,9 +42,9 @@ func forms() []form {
 		{name: "Streams", mode: "Standalone", spec: `backplane: {mode: Streams}`, killed: losesNothing},
 		{name: "External", mode: "External", prepare: (*chat).runOwnRedis,
 			spec: `redis: {mode: External, storage: null, external: {connection: {name: own-redis, key: connection}}}`},
-		{name: "Sentinel", mode: "Sentinel", spec: `redis: {mode: Sentinel}`},
-		{name: "Sentinel, Streams", mode: "Sentinel", spec: `{redis: {mode: Sentinel}, backplane: {mode: Streams}}`},
-		{name: "Cluster, Sharded", mode: "Cluster", spec: `{redis: {mode: Cluster}, backplane: {mode: Sharded}}`},
+		{name: "Sentinel", mode: "Sentinel", spec: `redis: {mode: Sentinel, sentinel: {}}`},
+		{name: "Sentinel, Streams", mode: "Sentinel", spec: `{redis: {mode: Sentinel, sentinel: {}}, backplane: {mode: Streams}}`},
+		{name: "Cluster, Sharded", mode: "Cluster", spec: `{redis: {mode: Cluster, cluster: {}}, backplane: {mode: Sharded}}`},
 	}
 }
 
@@ -98,8 +100,7 @@ func (c *chat) applyForm(t *testing.T, f form) time.Duration {
 	}
 	overlay(fields, over)
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
-	object.SetAPIVersion("chatcluster.dev/v1alpha1")
-	object.SetKind("ChatCluster")
+	object.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind("ChatCluster"))
 	object.SetNamespace(c.namespace)
 	object.SetName(c.name)
 	begin := time.Now()
@@ -151,10 +152,37 @@ func (s *suite) redisModes(ctx context.Context) ([]string, error) {
 	return modes, nil
 }
 
+// redisPods are those of the operator's Redis, or of a user's own.
+func (c *chat) redisPods(ctx context.Context) ([]corev1.Pod, error) {
+	pods, err := c.pods(ctx, v1alpha1.RedisComponent)
+	if err != nil || len(pods) > 0 {
+		return pods, err
+	}
+	var list corev1.PodList
+	err = c.client.List(ctx, &list, ctrl.InNamespace(c.namespace), ctrl.MatchingLabels(ownRedisLabels()))
+	return list.Items, err
+}
+
+// primary is the first pod that the status of the ChatCluster names as one that takes writes.
+func (c *chat) primary(ctx context.Context) (string, error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind("ChatCluster"))
+	if err := c.client.Get(ctx, ctrl.ObjectKey{Namespace: c.namespace, Name: c.name}, object); err != nil {
+		return "", err
+	}
+	names, _, err := unstructured.NestedStringSlice(object.Object, "status", "redis", "primaries")
+	if err != nil || len(names) == 0 {
+		return "", fmt.Errorf("the status names no primary: %w", errors.Join(err, errNotHere))
+	}
+	return names[0], nil
+}
+
+func ownRedisLabels() map[string]string { return map[string]string{"app": "own-redis"} }
+
 // runOwnRedis makes a Redis that the operator knows nothing of, as a user would, and the Secret that says where it is.
 func (c *chat) runOwnRedis(t *testing.T) {
 	t.Helper()
-	labels := map[string]string{"app": "own-redis"}
+	labels := ownRedisLabels()
 	redis := &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "own-redis"},
 		Spec: appsv1.DeploymentSpec{

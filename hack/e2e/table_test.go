@@ -10,13 +10,17 @@ import (
 	"time"
 
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
+	"github.com/chatcluster/chatcluster/hack/e2e/ledger"
 )
 
 // table is what the clients counted in each disturbance.
 type table struct {
 	rows    []row
-	skipped []string // what could not happen, and why
+	skipped []skipped
 }
+
+// skipped is what could not happen here, and why.
+type skipped struct{ name, reason string }
 
 type row struct {
 	name    string
@@ -26,18 +30,18 @@ type row struct {
 func (t *table) add(name string, outcome crowd.Outcome) { t.rows = append(t.rows, row{name, outcome}) }
 
 func (t *table) skip(name string, reason error) {
-	t.skipped = append(t.skipped, fmt.Sprintf("%s: skipped: %v", name, reason))
+	t.skipped = append(t.skipped, skipped{name, strings.ReplaceAll(reason.Error(), "\n", " ")})
 }
 
 // heading is the first row; its columns are those of cells.
 func heading() []string {
-	return []string{"disturbance", "took", "sent", "to be received", "lost", "doubled", "failed calls", "reconnects", "longest pause"}
+	return []string{"disturbance", "took", "sent", "received", "lost", "doubled", "failed calls", "reconnects", "longest pause"}
 }
 
 func (r row) cells() []string {
 	o := r.outcome
 	return []string{
-		r.name, o.Took.Round(100 * time.Millisecond).String(), fmt.Sprint(o.Said), fmt.Sprint(o.Expected), fmt.Sprint(o.Lost),
+		r.name, o.Took.Round(100 * time.Millisecond).String(), fmt.Sprint(o.Said), fmt.Sprint(o.Expected - o.Lost), fmt.Sprint(o.Lost),
 		fmt.Sprint(o.Doubled), fmt.Sprint(o.Failed), fmt.Sprint(o.Reconnects), o.Pause.Round(10 * time.Millisecond).String(),
 	}
 }
@@ -51,8 +55,8 @@ func (t *table) String() string {
 		fmt.Fprintln(writer, strings.Join(row.cells(), "\t")+"\t")
 	}
 	writer.Flush()
-	for _, line := range t.skipped {
-		fmt.Fprintln(&out, line)
+	for _, s := range t.skipped {
+		fmt.Fprintf(&out, "%s: skipped: %s\n", s.name, s.reason)
 	}
 	return out.String()
 }
@@ -71,7 +75,7 @@ func (t *table) markdown() string {
 
 // print shows the table at the end of a test and keeps it with the artifacts.
 func (s *suite) print(t *testing.T) {
-	if len(s.table.rows) == 0 {
+	if len(s.table.rows)+len(s.table.skipped) == 0 {
 		return
 	}
 	t.Logf("what the clients counted:\n%s", s.table)
@@ -79,7 +83,28 @@ func (s *suite) print(t *testing.T) {
 		t.Log(err)
 		return
 	}
-	if err := os.WriteFile(filepath.Join(s.artifacts, "disturbances.md"), []byte(s.table.markdown()), 0o644); err != nil {
-		t.Log(err)
+	var skipped strings.Builder
+	for _, s := range s.table.skipped {
+		fmt.Fprintf(&skipped, "%s\t%s\n", s.name, s.reason)
+	}
+	for name, text := range map[string]string{"disturbances.md": s.table.markdown(), "skipped": skipped.String()} {
+		if err := os.WriteFile(filepath.Join(s.artifacts, name), []byte(text), 0o644); err != nil {
+			t.Log(err)
+		}
+	}
+}
+
+func TestTheTableHasARowForEachDisturbance(t *testing.T) {
+	counted := &table{}
+	counted.add("none", crowd.Outcome{Report: ledger.Report{Said: 3, Expected: 12, Lost: 2, Pause: 123 * time.Millisecond}, Took: time.Second})
+	counted.skip("node stopped", fmt.Errorf("%w: two\nlines", errNotHere))
+	want := "| disturbance | took | sent | received | lost | doubled | failed calls | reconnects | longest pause |\n" +
+		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n" +
+		"| none | 1s | 3 | 10 | 2 | 0 | 0 | 0 | 120ms |\n"
+	if got := counted.markdown(); got != want {
+		t.Errorf("the table is\n%swant\n%s", got, want)
+	}
+	if got := counted.String(); !strings.HasSuffix(got, "\nnode stopped: skipped: not possible here: two lines\n") {
+		t.Errorf("the table for a terminal is\n%s", got)
 	}
 }
