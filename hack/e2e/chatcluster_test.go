@@ -160,13 +160,13 @@ func (s *suite) testRefusals(t *testing.T) {
 
 // testFirstChatCluster lets the chart make a ChatCluster and sends a message through it with helm test.
 func (s *suite) testFirstChatCluster(t *testing.T) {
-	t.Log(s.runHelm(t, append(s.upgradeArguments(), "--set", "chatCluster.create=true", "--set-string", "chatCluster.name=first")...))
+	t.Log(s.runHelm(t, append(s.upgradeArguments(chart), "--set", "chatCluster.create=true", "--set-string", "chatCluster.name=first")...))
 	first := &chat{suite: s, namespace: operatorNamespace, name: "first"}
 	if err := first.awaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(s.runHelm(t, "test", release, "--namespace", operatorNamespace, "--timeout", "5m"))
-	s.runHelm(t, append(s.upgradeArguments(), "--set", "chatCluster.create=false")...)
+	s.runHelm(t, append(s.upgradeArguments(chart), "--set", "chatCluster.create=false")...)
 	await(t, "the end of the first ChatCluster", patience, func(ctx context.Context) (string, error) {
 		_, err := first.get(ctx)
 		if err == nil {
@@ -202,7 +202,7 @@ func (s *suite) testUninstall(t *testing.T) {
 		left, err := s.labelled(ctx, v1alpha1.LabelInstance, release)
 		return strings.Join(left, ", "), err
 	})
-	s.runHelm(t, s.upgradeArguments()...)
+	s.runHelm(t, s.upgradeArguments(chart)...)
 	if err := c.scale(t.Context(), 2); err != nil {
 		t.Errorf("the next operator: %v", err)
 	}

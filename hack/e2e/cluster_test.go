@@ -33,10 +33,19 @@ type chat struct {
 // newChat makes a namespace for a ChatCluster of that name. Both are gone when the test ends.
 func (s *suite) newChat(t *testing.T, name string) *chat {
 	t.Helper()
+	return s.newChatIn(t, "", name)
+}
+
+// newChatIn is newChat in a namespace of that name, if it is not "".
+func (s *suite) newChatIn(t *testing.T, in, name string) *chat {
+	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: "e2e-",
-		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+		Name:   in,
+		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}
+	if in == "" {
+		namespace.GenerateName = "e2e-"
+	}
 	if err := s.client.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}

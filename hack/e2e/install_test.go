@@ -15,12 +15,11 @@ const chart = "../../charts/chatcluster"
 // install installs the chart as people do: the one before this checkout's, if there is one. It is removed when the test ends.
 func (s *suite) install(t *testing.T) {
 	t.Helper()
-	args := s.upgradeArguments()
+	args := s.upgradeArguments(chart)
 	if s.before != nil {
 		registry, repository, tag := splitImage(s.before.operator)
-		args = append(s.upgradeArguments(), "--set-string", "operator.image.registry="+registry,
+		args = append(s.upgradeArguments(s.before.chart), "--set-string", "operator.image.registry="+registry,
 			"--set-string", "operator.image.repository="+repository, "--set-string", "operator.image.tag="+tag)
-		args[3] = s.before.chart
 	}
 	text, err := s.tryHelm(t.Context(), args...)
 	t.Cleanup(func() {
@@ -39,9 +38,9 @@ func (s *suite) install(t *testing.T) {
 	t.Logf("helm says:\n%s", text)
 }
 
-// upgradeArguments are those of helm that bring the release to this checkout's chart and images. There are two operators: one
+// upgradeArguments are those of helm that bring the release to a chart with the images of this checkout. There are two operators: one
 // stands by when the node of the other is lost.
-func (s *suite) upgradeArguments() []string {
+func (s *suite) upgradeArguments(chart string) []string {
 	return append([]string{
 		"upgrade", "--install", release, chart, "--namespace", operatorNamespace, "--create-namespace", "--wait", "--timeout", "5m",
 		"--set", "operator.replicas=2",

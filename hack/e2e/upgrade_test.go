@@ -24,7 +24,7 @@ func (s *suite) upgradeChart(ctx context.Context) error {
 	if s.before == nil {
 		return fmt.Errorf("%w: E2E_PREVIOUS_CHART and E2E_PREVIOUS_OPERATOR_IMAGE are not set", errNotHere)
 	}
-	text, err := s.tryHelm(ctx, s.upgradeArguments()...)
+	text, err := s.tryHelm(ctx, s.upgradeArguments(chart)...)
 	if err != nil {
 		return fmt.Errorf("helm upgrade: %w\n%s", err, text)
 	}

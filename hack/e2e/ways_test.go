@@ -2,22 +2,47 @@ package e2e
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
 )
 
-// TestWaysToInstall installs the operator in each way but Helm that the pages name, makes a ChatCluster with it, and takes all
-// away again.
+// way is a way to install the operator, and to take it away again.
+type way struct {
+	name, install, remove string
+	// namespace is the only one that the operator looks after; "" are all.
+	namespace string
+}
+
+// ways are those that the pages name beside the one of the README.
+func (s *suite) ways() []way {
+	only := "e2e-" + strconv.FormatInt(time.Now().Unix(), 36)
+	return []way{
+		{"kubectl apply of one file", "kubectl apply --server-side -f config/install.yaml", "kubectl delete -f config/install.yaml", ""},
+		{"kustomize", "kubectl apply --server-side -k config/default", "kubectl delete -k config/default", ""},
+		{"make deploy", "make deploy OPERATOR_IMAGE=" + s.images.operator + " HUB_IMAGE=" + s.images.hub, "make undeploy uninstall", ""},
+		{
+			name: "Helm without rights on the Kubernetes cluster",
+			install: "kubectl apply --server-side -f charts/chatcluster/crds && helm " + strings.Join(s.upgradeArguments("charts/chatcluster"), " ") +
+				" --skip-crds --set crd.upgrade=false --set rbac.aggregate=false --set rbac.namespaces={" + only + "}",
+			remove:    "helm uninstall chatcluster --namespace chatcluster-system --wait && kubectl delete -f charts/chatcluster/crds",
+			namespace: only,
+		},
+	}
+}
+
+// TestWaysToInstall installs the operator in each way, makes a ChatCluster with it, and takes all away again.
 func TestWaysToInstall(t *testing.T) {
 	s := newSuite(t)
-	for _, way := range []struct{ install, remove string }{
-		{"kubectl apply --server-side -f config/install.yaml", "kubectl delete -f config/install.yaml"},
-		{"kubectl apply --server-side -k config/default", "kubectl delete -k config/default"},
-		{"make deploy OPERATOR_IMAGE=" + s.images.operator + " HUB_IMAGE=" + s.images.hub, "make undeploy uninstall"},
-	} {
-		t.Run(way.install, func(t *testing.T) {
+	for _, way := range s.ways() {
+		t.Run(way.name, func(t *testing.T) {
 			t.Cleanup(func() {
 				if t.Failed() {
 					ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
@@ -25,28 +50,34 @@ func TestWaysToInstall(t *testing.T) {
 					s.collect(ctx, t, operatorNamespace)
 				}
 			})
+			small := s.newChatIn(t, way.namespace, "small")
 			s.typed(t, way.install)
-			s.testOperator(t)
+			small.testOperator(t)
 			s.typed(t, way.remove)
 			await(t, "the end of all that was installed", patience, func(ctx context.Context) (string, error) {
 				left, err := s.labelled(ctx, v1alpha1.LabelName, "chatcluster-operator")
-				if err != nil || len(left) == 0 {
-					return "", err
-				}
-				return left[0] + " is left", nil
+				return strings.Join(left, ", "), err
 			})
+			if way.namespace != "" {
+				return
+			}
+			// The namespace belongs to what was installed, but for Helm, which makes it beside.
+			err := s.client.Get(t.Context(), ctrl.ObjectKey{Name: operatorNamespace}, &corev1.Namespace{})
+			if ctrl.IgnoreNotFound(err) != nil || err == nil {
+				t.Errorf("the namespace %s is left: %v", operatorNamespace, err)
+			}
 		})
 	}
 }
 
 // testOperator makes the smallest ChatCluster and lets two people talk.
-func (s *suite) testOperator(t *testing.T) {
-	if err := s.awaitOperator(t.Context()); err != nil {
+func (c *chat) testOperator(t *testing.T) {
+	t.Helper()
+	if err := c.awaitOperator(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c := s.newChat(t, "small")
 	c.apply(t, v1alpha1.ChatClusterSpec{Replicas: new(int32(1))})
-	people := s.gather(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: 2})
+	people := c.gather(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: 2})
 	defer people.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
