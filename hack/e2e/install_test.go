@@ -31,6 +31,9 @@ func (s *suite) install(t *testing.T) {
 		if text, err := s.tryHelm(ctx, "uninstall", release, "--namespace", operatorNamespace, "--wait"); err != nil {
 			t.Errorf("helm uninstall: %v\n%s", err, text)
 		}
+		if err := s.deleteKind(ctx); err != nil {
+			t.Errorf("deleting the kind: %v", err)
+		}
 	})
 	if err != nil {
 		t.Fatalf("helm install: %v\n%s", err, text)
@@ -52,6 +55,24 @@ func (s *suite) kind(ctx context.Context) (*unstructured.Unstructured, error) {
 	definition := &unstructured.Unstructured{}
 	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 	return definition, s.client.Get(ctx, ctrl.ObjectKey{Name: "chatclusters.chatcluster.dev"}, definition)
+}
+
+// deleteKind deletes the definition of the ChatCluster kind, which helm uninstall leaves, and all ChatClusters with it.
+func (s *suite) deleteKind(ctx context.Context) error {
+	kind, err := s.kind(ctx)
+	if err != nil {
+		return ctrl.IgnoreNotFound(err)
+	}
+	if err := s.client.Delete(ctx, kind); err != nil {
+		return err
+	}
+	return awaitError(ctx, "the end of the kind", patience, func(ctx context.Context) (string, error) {
+		exists, err := s.kindExists(ctx)
+		if exists {
+			return "it is still there", nil
+		}
+		return "", err
+	})
 }
 
 // kindExists tells whether the cluster knows the ChatCluster kind.
