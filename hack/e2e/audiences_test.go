@@ -49,7 +49,7 @@ func (c *chat) testAudiences(t *testing.T) {
 func (c *chat) disturbancesOfConnections() []disturbance {
 	return []disturbance{
 		{name: "scaled from 3 to 2", do: func(ctx context.Context) error { return c.scale(ctx, 2) }},
-		{name: "scaled from 2 to 3", promise: unnoticed, full: true, do: func(ctx context.Context) error { return c.scale(ctx, 3) }},
+		{name: "scaled from 2 to 3", promise: unnoticed, do: func(ctx context.Context) error { return c.scale(ctx, 3) }},
 		{name: "image changed", full: true, do: c.roll},
 		{name: "hub server killed", do: c.killHub},
 	}

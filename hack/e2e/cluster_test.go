@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -245,7 +246,32 @@ func (c *chat) awaitWorkloads(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.awaitRedis(ctx); err != nil {
+		return err
+	}
 	return c.awaitReady(ctx)
+}
+
+// awaitRedis waits until each hub server says that it is connected to Redis. They stay ready while they are not, and each comes
+// back in its own time.
+func (c *chat) awaitRedis(ctx context.Context) error {
+	return awaitError(ctx, "all hub servers being connected to Redis", patience, func(ctx context.Context) (string, error) {
+		pods, err := c.hubPods(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, pod := range pods {
+			text, err := c.kubernetes.CoreV1().RESTClient().Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name+":8080").
+				SubResource("proxy").Suffix("readyz").Param("verbose", "").DoRaw(ctx)
+			if err != nil {
+				return "", err
+			}
+			if !strings.Contains(string(text), "[+] redis: ") {
+				return fmt.Sprintf("%s says %q", pod.Name, text), nil
+			}
+		}
+		return "", nil
+	})
 }
 
 // restartOperator kills the operator's pods and waits until another one works.

@@ -49,6 +49,7 @@ type Crowd struct {
 	mu     sync.Mutex // guards what follows
 	phases map[string]*phase
 	joined map[string]bool // clients, and whether they are connected now
+	moved  time.Time       // when one of them came or went last
 	next   int             // number of the next phase
 
 	reconnects atomic.Int64
@@ -111,6 +112,27 @@ func (c *Crowd) AwaitAll(ctx context.Context) error {
 	}
 }
 
+// AwaitCalm returns when all clients are connected and none has come or gone for a while: a client may take a moment to
+// notice that its server is gone.
+func (c *Crowd) AwaitCalm(ctx context.Context, while time.Duration) error {
+	for {
+		if err := c.AwaitAll(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		rest := while - time.Since(c.moved)
+		c.mu.Unlock()
+		if rest <= 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("clients still come and go: %w", ctx.Err())
+		case <-time.After(rest):
+		}
+	}
+}
+
 // Connected is how many clients are connected now.
 func (c *Crowd) Connected() int {
 	c.mu.Lock()
@@ -128,7 +150,7 @@ func (c *Crowd) Connected() int {
 func (c *Crowd) join(client string, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.joined[client] = true
+	c.joined[client], c.moved = true, time.Now()
 	if again {
 		c.reconnects.Add(1)
 	}
@@ -141,7 +163,7 @@ func (c *Crowd) join(client string, again bool) {
 func (c *Crowd) leave(client string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.joined[client] = false
+	c.joined[client], c.moved = false, time.Now()
 }
 
 // hear books a message that a client received.

@@ -11,8 +11,12 @@ import (
 	"github.com/chatcluster/chatcluster/hack/e2e/ledger"
 )
 
-// quiet is how long nothing may arrive before what is missing counts as lost.
-const quiet = 10 * time.Second
+const (
+	// quiet is how long nothing may arrive before what is missing counts as lost.
+	quiet = 10 * time.Second
+	// calm is how long no client may come or go before a disturbance counts as over.
+	calm = 3 * time.Second
+)
 
 // Outcome is what became of a phase.
 type Outcome struct {
@@ -26,7 +30,7 @@ type Outcome struct {
 }
 
 // Talk lets the crowd speak, rate messages a second, while disturb goes on and until all clients are connected again
-// afterwards; then it waits for what is still on its way and reports. An error is the disturbance's.
+// afterwards and stay so; then it waits for what is still on its way and reports. An error is the disturbance's.
 func (c *Crowd) Talk(ctx context.Context, rate int, disturb func(context.Context) error) (Outcome, error) {
 	current := c.begin()
 	reconnects := c.reconnects.Load()
@@ -40,7 +44,7 @@ func (c *Crowd) Talk(ctx context.Context, rate int, disturb func(context.Context
 	err := disturb(ctx)
 	took := time.Since(begin)
 	if err == nil {
-		if err = c.AwaitAll(ctx); err == nil {
+		if err = c.AwaitCalm(ctx, calm); err == nil {
 			current.books.Recovered(time.Now())
 			err = c.hearOut(ctx, rate)
 		}
