@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 
@@ -62,6 +64,8 @@ func newSuite(t *testing.T) *suite {
 		t.Fatal(err)
 	}
 	config.QPS, config.Burst = 50, 100
+	config.WarningHandler = rest.NoWarnings{} // of old kinds, when the suite lists all there are
+	log.SetLogger(logr.Discard())             // what the library logs is of no use here; without this it complains
 	s := &suite{
 		t: t, full: depth == "full", kubeconfig: kubeconfig, table: &table{},
 		config: config, client: newClient(t, config), kubernetes: kubernetes.NewForConfigOrDie(config),
