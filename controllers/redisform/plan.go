@@ -38,6 +38,7 @@ func Plan(now time.Time, facts Facts, wanted Wanted, memory Memory) Outcome {
 	} else {
 		p.planSentinel()
 	}
+	p.do(p.later...)
 	p.replaceBroken()
 	p.upkeep()
 	p.out.Status.Changing = p.unsettled()
@@ -57,6 +58,8 @@ type planner struct {
 	out    Outcome
 	// cause is what this plan waits for.
 	cause string
+	// later are steps to be done after all others.
+	later []Step
 }
 
 func (p *planner) do(steps ...Step) { p.out.Steps = append(p.out.Steps, steps...) }

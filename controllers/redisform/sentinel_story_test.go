@@ -1,31 +1,6 @@
 package redisform
 
-import (
-	"flag"
-	"os"
-	"path/filepath"
-	"testing"
-)
-
-var update = flag.Bool("update", false, "write the golden traces anew")
-
-// golden compares a story with the one that was accepted before.
-func golden(t *testing.T, name, story string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".trace")
-	if *update {
-		if err := os.WriteFile(file, []byte(story), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	accepted, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(accepted) != story {
-		t.Errorf("the story %s is another one (go test -update accepts it):\n%s", name, story)
-	}
-}
+import "testing"
 
 // settle runs until all is well and has been for a while.
 func (w *sentinelWorld) settle() {

@@ -35,7 +35,7 @@ func (h *Hands) Carry(ctx context.Context, facts redisform.Facts, wanted redisfo
 		return fmt.Errorf("%s: %w", step, errUnknown)
 	}
 	limit := h.timeout()
-	if step.Action == redisform.Switch {
+	if step.Action == redisform.Switch || step.Action == redisform.TakeOver {
 		limit += switchLimit
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -56,20 +56,26 @@ type job struct {
 
 func (j job) doer() func(context.Context, *line) error {
 	doers := map[redisform.Action]func(context.Context, *line) error{
-		redisform.Promote:  j.promote,
-		redisform.Follow:   j.follow,
-		redisform.Elect:    j.elect,
-		redisform.Watch:    j.watch,
-		redisform.Unwatch:  j.unwatch,
-		redisform.Tune:     j.tune,
-		redisform.Refresh:  j.refresh,
-		redisform.FailOver: j.failOver,
-		redisform.Switch:   j.switchOver,
-		redisform.Set:      j.set,
-		redisform.Admit:    j.admit,
-		redisform.Dismiss:  j.dismiss,
-		redisform.Identify: j.identify,
-		redisform.Certify:  j.certify,
+		redisform.Promote:   j.promote,
+		redisform.Follow:    j.follow,
+		redisform.Elect:     j.elect,
+		redisform.Watch:     j.watch,
+		redisform.Unwatch:   j.unwatch,
+		redisform.Tune:      j.tune,
+		redisform.Refresh:   j.refresh,
+		redisform.FailOver:  j.failOver,
+		redisform.Switch:    j.switchOver,
+		redisform.Meet:      j.meet,
+		redisform.Number:    j.number,
+		redisform.Assign:    j.assign,
+		redisform.Replicate: j.replicate,
+		redisform.Forget:    j.forget,
+		redisform.TakeOver:  j.takeOver,
+		redisform.Set:       j.set,
+		redisform.Admit:     j.admit,
+		redisform.Dismiss:   j.dismiss,
+		redisform.Identify:  j.identify,
+		redisform.Certify:   j.certify,
 	}
 	return doers[j.step.Action]
 }

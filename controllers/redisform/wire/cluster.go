@@ -2,7 +2,11 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/chatcluster/chatcluster/controllers/redisform"
 )
@@ -76,4 +80,66 @@ func readPeer(words []string) redisform.Peer {
 		peer.Slots = append(peer.Slots, redisform.SlotRange{First: int(number(first)), Last: int(number(last))})
 	}
 	return peer
+}
+
+// busOffset is how far the port of the bus is from that of clients, if nothing else is said.
+const busOffset = 10000
+
+func (j job) meet(ctx context.Context, l *line) error {
+	target, err := j.target()
+	if err != nil {
+		return err
+	}
+	bus := target.BusPort
+	if bus == 0 {
+		bus = target.Port + busOffset
+	}
+	return l.Do(ctx, "CLUSTER", "MEET", target.IP, target.Port, bus).Err()
+}
+
+func (j job) number(ctx context.Context, l *line) error {
+	return l.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", j.step.Value).Err()
+}
+
+func (j job) assign(ctx context.Context, l *line) error {
+	return l.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", j.step.Slots.First, j.step.Slots.Last).Err()
+}
+
+func (j job) replicate(ctx context.Context, l *line) error {
+	return l.ClusterReplicate(ctx, j.step.Target).Err()
+}
+
+func (j job) forget(ctx context.Context, l *line) error {
+	err := l.ClusterForget(ctx, j.step.Target).Err()
+	if redis.HasErrorPrefix(err, "Unknown node") {
+		return nil
+	}
+	return err
+}
+
+// takeOverLimit bounds how long a replica may take to take over: a primary lets writes wait no longer for it.
+const takeOverLimit = 5 * time.Second
+
+// takeOver waits for the outcome: asking once more would begin anew what is on its way.
+func (j job) takeOver(ctx context.Context, l *line) error {
+	command := []any{"CLUSTER", "FAILOVER"}
+	switch j.step.Value {
+	case redisform.Forced:
+		command = append(command, "FORCE")
+	case redisform.Unasked:
+		command = append(command, "TAKEOVER")
+	}
+	if err := l.Do(ctx, command...).Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, takeOverLimit)
+	defer cancel()
+	err := until(ctx, func() (bool, error) {
+		now, err := stateOf(ctx, l)
+		return now.Primary, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait until it takes over: %w", err)
+	}
+	return nil
 }

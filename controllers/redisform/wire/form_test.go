@@ -39,7 +39,7 @@ type form struct {
 }
 
 func newForm(t testing.TB, wanted redisform.Wanted) *form {
-	wanted.Timing = redisform.Timing{DownAfter: time.Second, FailoverTimeout: 2 * time.Second, Patience: 3 * time.Second}
+	wanted.Timing = redisform.Timing{DownAfter: time.Second, FailoverTimeout: 2 * time.Second, Patience: 10 * time.Second}
 	return &form{t: t, hands: &wire.Hands{Told: &wire.Told{}}, wanted: wanted, processes: make(map[string]*redistest.Server)}
 }
 

@@ -118,7 +118,11 @@ func number(text string) int64 {
 
 func (h *Hands) askSettings(ctx context.Context, l *line, wanted redisform.Wanted, server *redisform.Server) error {
 	server.Settings = make(map[string]string)
-	for _, key := range slices.Sorted(maps.Keys(wanted.Settings)) {
+	keys := slices.Sorted(maps.Keys(wanted.Settings))
+	if wanted.Form == redisform.Cluster {
+		keys = append(keys, redisform.SyncDelay)
+	}
+	for _, key := range keys {
 		found, err := l.ConfigGet(ctx, key).Result()
 		if err != nil {
 			return fmt.Errorf("read %s: %w", key, err)

@@ -1,14 +1,9 @@
 package wire_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -116,9 +111,10 @@ func TestSentinelEmptyPrimary(t *testing.T) {
 	f := newSentinelForm(t, false)
 	f.start()
 	first := f.out.Status.Primary
-	client := f.processes[first].Client(t, redis.Options{})
-	must(t, client.Set(t.Context(), "precious", "data", 0).Err())
-	must(t, client.Wait(t.Context(), 2, patience).Err())
+	conn := f.processes[first].Client(t, redis.Options{}).Conn()
+	must(t, conn.Set(t.Context(), "precious", "data", 0).Err())
+	must(t, conn.Wait(t.Context(), 2, patience).Err())
+	must(t, conn.Close())
 	f.processes[first].Kill()
 	f.restart(first)
 	f.settle("the primary starts again without its data")
@@ -161,89 +157,4 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// writer writes one key after the other, as a client that asks the Sentinels where.
-type writer struct {
-	client *redis.Client
-	// mutex guards acknowledged, the keys that a replica had too.
-	mutex        sync.Mutex
-	acknowledged []string
-}
-
-func startWriter(t testing.TB, f *form) *writer {
-	var sentinels []string
-	for _, name := range f.all(redisform.SentinelKind) {
-		sentinels = append(sentinels, f.member(name).Address)
-	}
-	w := &writer{client: redis.NewFailoverClient(&redis.FailoverOptions{
-		MasterName: primaryName, SentinelAddrs: sentinels, MaxRetries: -1, DialerRetries: 1, Protocol: 2,
-	})}
-	ctx, cancel := context.WithCancel(context.Background())
-	var writing sync.WaitGroup
-	writing.Go(func() { w.run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		writing.Wait()
-		_ = w.client.Close()
-	})
-	return w
-}
-
-func (w *writer) run(ctx context.Context) {
-	ticker := time.NewTicker(2 * time.Millisecond) // the machine has other things to do, too
-	defer ticker.Stop()
-	for turn := 0; ctx.Err() == nil; turn++ {
-		<-ticker.C
-		key := fmt.Sprintf("write-%d", turn)
-		if w.write(ctx, key) == nil {
-			w.mutex.Lock()
-			w.acknowledged = append(w.acknowledged, key)
-			w.mutex.Unlock()
-		}
-	}
-}
-
-var errNoReplica = errors.New("no replica has it")
-
-// write uses one connection: WAIT is about what that has written.
-func (w *writer) write(ctx context.Context, key string) error {
-	conn := w.client.Conn()
-	defer func() { _ = conn.Close() }()
-	if err := conn.Set(ctx, key, "", 0).Err(); err != nil {
-		return err
-	}
-	replicas, err := conn.Wait(ctx, 1, interval).Result()
-	if err == nil && replicas < 1 {
-		err = errNoReplica
-	}
-	return err
-}
-
-func (w *writer) count() int {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	return len(w.acknowledged)
-}
-
-// awaitMore waits until so many more writes were acknowledged.
-func (w *writer) awaitMore(f *form, more int) {
-	f.t.Helper()
-	target := w.count() + more
-	f.await("writes go on", func() bool { return w.count() >= target })
-}
-
-// check looks for all that was acknowledged at the primary.
-func (w *writer) check(f *form) {
-	f.t.Helper()
-	w.mutex.Lock()
-	acknowledged := slices.Clone(w.acknowledged)
-	w.mutex.Unlock()
-	client := f.processes[f.out.Status.Primary].Client(f.t, redis.Options{})
-	found, err := client.Exists(f.t.Context(), acknowledged...).Result()
-	must(f.t, err)
-	if int(found) != len(acknowledged) {
-		f.t.Errorf("%d of %d acknowledged writes are lost\n%s", len(acknowledged)-int(found), len(acknowledged), strings.Join(f.trace, "\n"))
-	}
-	f.t.Logf("%d acknowledged writes", len(acknowledged))
 }

@@ -38,7 +38,7 @@ func StartCluster(t testing.TB, options ...string) *Cluster {
 
 func startNode(t testing.TB, options []string) *Server {
 	t.Helper()
-	bus := freePort(t)
+	bus := FreePort(t)
 	return Start(t, append([]string{
 		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "1500",
 		"--cluster-replica-validity-factor", "0", "--cluster-announce-ip", "127.0.0.1",

@@ -44,7 +44,8 @@ const (
 	highestPort = 32_767
 )
 
-func freePort(t testing.TB) int {
+// FreePort returns a port that nothing has now.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort) //nolint:gosec // nobody gains by guessing it

@@ -55,7 +55,7 @@ func startSentinel(t testing.TB, master *Server) *Server {
 func StartSentinel(t testing.TB, login goredis.Options, configuration ...string) *Server {
 	t.Helper()
 	need(t, "redis-sentinel")
-	port := freePort(t)
+	port := FreePort(t)
 	directory := t.TempDir()
 	file := filepath.Join(directory, "sentinel.conf")
 	configuration = append([]string{

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +24,8 @@ type Server struct {
 	// Port is that of Address.
 	Port int
 
-	process process
+	process   process
+	directory string
 	// encrypted: it speaks TLS only.
 	encrypted bool
 }
@@ -57,15 +60,15 @@ func StartReplica(t testing.TB, master *Server, options ...string) *Server {
 func startServer(t testing.TB, encrypted bool, options []string) *Server {
 	t.Helper()
 	need(t, "redis-server")
-	port := freePort(t)
-	s := &Server{Address: loopback(port), Port: port, encrypted: encrypted}
+	port := FreePort(t)
+	s := &Server{Address: loopback(port), Port: port, encrypted: encrypted, directory: t.TempDir()}
 	listen := []string{"--port", strconv.Itoa(port)}
 	if encrypted {
 		listen = []string{"--port", "0", "--tls-port", strconv.Itoa(port)}
 	}
 	s.process.program = "redis-server"
 	s.process.arguments = slices.Concat(listen, []string{
-		"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
+		"--bind", "127.0.0.1", "--dir", s.directory, "--save", "", "--appendonly", "no",
 		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 	}, options)
 	t.Cleanup(s.Kill)
@@ -120,6 +123,12 @@ func (s *Server) Kill() { s.process.kill() }
 
 // Stop ends the server as a service manager does.
 func (s *Server) Stop() { s.process.stop() }
+
+// Forget removes a file of a server that does not run, as the loss of its disk does.
+func (s *Server) Forget(t testing.TB, file string) {
+	t.Helper()
+	must(t, os.Remove(filepath.Join(s.directory, file)))
+}
 
 // Pause freezes the server until Resume or Kill: its connections stay and nothing answers.
 func (s *Server) Pause(t testing.TB) {
