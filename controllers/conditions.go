@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
 )
 
 // verdict is what a condition says.
@@ -57,7 +59,12 @@ func redisReady(s *scope) verdict {
 		}
 		return verdict{true, v1alpha1.ReasonConnectionKnown, "the connection string of the external Redis is there"}
 	}
-	if s.facts.redis != nil && s.facts.redis.Status.ReadyReplicas > 0 {
+	if s.wanted.Replicated() {
+		return replicatedReady(s)
+	}
+	set := s.facts.redisSets[children.RedisName(s.cluster.Name)]
+	// While its StatefulSet is made again for greater volumes, the pod goes on.
+	if set != nil && set.Status.ReadyReplicas > 0 || set == nil && slices.ContainsFunc(s.facts.redisPods, ready) {
 		return verdict{true, v1alpha1.ReasonRedisRunning, "Redis answers"}
 	}
 	return verdict{false, v1alpha1.ReasonRedisStarting, because("Redis does not answer yet", s.facts.redisPods)}
@@ -99,14 +106,14 @@ func desired(s *scope) int32 {
 
 func progressing(s *scope, redis verdict) verdict {
 	hub := s.facts.hub
-	if hub == nil || s.wanted.Managed() && s.facts.redis == nil {
+	if hub == nil || redisMissing(s) {
 		return creating(s)
 	}
 	wanted := ptr.Deref(hub.Spec.Replicas, 1)
 	switch {
 	case stuck(hub):
 		return verdict{false, v1alpha1.ReasonStuck, because("new hub servers do not become ready; those of the older spec go on", s.facts.hubs)}
-	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s.facts.redis):
+	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
 	case hub.Status.UpdatedReplicas < wanted || hub.Status.Replicas > hub.Status.UpdatedReplicas:
 		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
@@ -117,6 +124,8 @@ func progressing(s *scope, redis verdict) verdict {
 	case wanted > desired(s):
 		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("of %s %d are wanted; the others end one at a time",
 			count(wanted, "hub server"), desired(s))}
+	case s.growing != "":
+		return verdict{true, v1alpha1.ReasonGrowing, s.growing}
 	case s.rotating:
 		return verdict{true, v1alpha1.ReasonRotating, "a secret is being exchanged; nothing is restarted"}
 	}
@@ -152,11 +161,16 @@ func rollingOut(hub *appsv1.Deployment) bool {
 }
 
 // stale tells whether a Redis has not been brought to its spec yet.
-func stale(redis *appsv1.StatefulSet) bool {
-	if redis == nil {
-		return false
+func stale(s *scope) bool {
+	if s.wanted.Replicated() {
+		return replicatedStale(s)
 	}
-	return redis.Generation != redis.Status.ObservedGeneration || redis.Status.UpdateRevision != redis.Status.CurrentRevision
+	for _, set := range s.facts.redisSets {
+		if set.Generation != set.Status.ObservedGeneration || set.Status.UpdateRevision != set.Status.CurrentRevision {
+			return true
+		}
+	}
+	return false
 }
 
 // draining tells how many hub servers end and what they still have to do, as far as that was seen.
@@ -189,8 +203,12 @@ func degraded(s *scope, redis, hub, progressing verdict) verdict {
 	switch {
 	case progressing.reason == v1alpha1.ReasonStuck:
 		return verdict{true, v1alpha1.ReasonRolloutStuck, progressing.message}
+	case redis.reason == v1alpha1.ReasonRedisWaitingForData, redis.reason == v1alpha1.ReasonRedisMajorityLost:
+		return verdict{true, redis.reason, redis.message}
 	case !redis.is && serving:
 		return verdict{true, v1alpha1.ReasonRedisAway, "hub servers run without Redis: their clients stay, messages do not pass"}
+	case atRisk(s) != "" && !progressing.is:
+		return verdict{true, v1alpha1.ReasonRedisAtRisk, atRisk(s)}
 	case !hub.is && !progressing.is:
 		return verdict{true, v1alpha1.ReasonHubsMissing, hub.message}
 	}
@@ -207,6 +225,8 @@ func summary(s *scope, redis, hub, progressing verdict) verdict {
 		return verdict{false, v1alpha1.ReasonWaitingForRedis, redis.message}
 	case !hub.is:
 		return verdict{false, v1alpha1.ReasonWaitingForHub, hub.message}
+	case atRisk(s) != "":
+		return verdict{false, v1alpha1.ReasonWaitingForRedis, atRisk(s)}
 	case progressing.reason == v1alpha1.ReasonStuck:
 		return verdict{false, v1alpha1.ReasonRolloutStuck, progressing.message}
 	case progressing.is && progressing.reason != v1alpha1.ReasonRotating && progressing.reason != v1alpha1.ReasonScaling:

@@ -17,7 +17,7 @@ import (
 
 // observed returns a scope as it is after a reconcile of a cluster with three hub servers that wrote nothing.
 func observed(change ...func(*scope)) *scope {
-	cluster := &v1alpha1.ChatCluster{}
+	cluster := &v1alpha1.ChatCluster{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
 	cluster.Spec.Replicas = ptr.To[int32](3)
 	s := &scope{
 		cluster: cluster, before: cluster.DeepCopy(), now: time.Unix(1_800_000_000, 0),
@@ -33,7 +33,7 @@ func observed(change ...func(*scope)) *scope {
 					}},
 				},
 			},
-			redis: &appsv1.StatefulSet{Status: appsv1.StatefulSetStatus{ReadyReplicas: 1}},
+			redisSets: map[string]*appsv1.StatefulSet{"demo-redis": {Status: appsv1.StatefulSetStatus{ReadyReplicas: 1}}},
 		},
 	}
 	for _, change := range change {
@@ -42,7 +42,7 @@ func observed(change ...func(*scope)) *scope {
 	return s
 }
 
-func redisAway(s *scope) { s.facts.redis.Status.ReadyReplicas = 0 }
+func redisAway(s *scope) { s.facts.redisSets["demo-redis"].Status.ReadyReplicas = 0 }
 
 func hubsStart(s *scope) {
 	status := &s.facts.hub.Status

@@ -125,7 +125,7 @@ func (o *operator) ready(name string) {
 			return fmt.Errorf("there is no Deployment %s-hub", name)
 		}
 		cluster := get(o, &v1alpha1.ChatCluster{}, name)
-		if cluster.Spec.Redis.Mode == v1alpha1.RedisExternal {
+		if cluster.Spec.Redis.Mode != v1alpha1.RedisStandalone {
 			return nil
 		}
 		if !o.has(&appsv1.StatefulSet{}, name+"-redis") {
@@ -147,13 +147,12 @@ func (o *operator) ready(name string) {
 // rollOut lets Deployment and StatefulSet be as they would be when all their pods run.
 func (o *operator) rollOut(name string) {
 	o.t.Helper()
-	hub := get(o, &appsv1.Deployment{}, name+"-hub")
-	replicas := ptr.Deref(hub.Spec.Replicas, 1)
-	hub.Status = appsv1.DeploymentStatus{
-		ObservedGeneration: hub.Generation, Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas,
-	}
-	if err := o.admin.Status().Update(o.t.Context(), hub); err != nil {
+	if !o.rollOutHub(name) {
 		return // it was changed in between: the caller tries again
+	}
+	if redis := get(o, &v1alpha1.ChatCluster{}, name).Spec.Redis; redis.Sentinel != nil || redis.Cluster != nil {
+		o.runSets(name)
+		return
 	}
 	redis := &appsv1.StatefulSet{}
 	if !o.has(redis, name+"-redis") {
@@ -164,6 +163,17 @@ func (o *operator) rollOut(name string) {
 		CurrentRevision: "a", UpdateRevision: "a",
 	}
 	_ = o.admin.Status().Update(o.t.Context(), redis)
+}
+
+// rollOutHub lets the Deployment be as it would be when all its pods run, unless it was changed in between.
+func (o *operator) rollOutHub(name string) bool {
+	o.t.Helper()
+	hub := get(o, &appsv1.Deployment{}, name+"-hub")
+	replicas := ptr.Deref(hub.Spec.Replicas, 1)
+	hub.Status = appsv1.DeploymentStatus{
+		ObservedGeneration: hub.Generation, Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas,
+	}
+	return o.admin.Status().Update(o.t.Context(), hub) == nil
 }
 
 // settle waits until the operator writes nothing any more, after it was made to look at the ChatCluster again.

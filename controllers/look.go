@@ -31,9 +31,6 @@ func (r *Reconciler) look(ctx context.Context, s *scope) (err error) {
 	if s.facts.hub, err = get(ctx, r.Client, newDeployment(), namespace, children.HubName(name)); err != nil {
 		return err
 	}
-	if s.facts.redis, err = get(ctx, r.Client, newStatefulSet(), namespace, children.RedisName(name)); err != nil {
-		return err
-	}
 	if s.facts.service, err = get(ctx, r.Client, newService(), namespace, children.ServiceName(name)); err != nil {
 		return err
 	}
@@ -42,10 +39,10 @@ func (r *Reconciler) look(ctx context.Context, s *scope) (err error) {
 			return err
 		}
 	}
-	if s.facts.redisPods, err = r.pods(ctx, s, v1alpha1.RedisComponent); err != nil {
+	if err := r.lookAtHubs(ctx, s); err != nil {
 		return err
 	}
-	return r.lookAtHubs(ctx, s)
+	return r.lookAtRedis(ctx, s)
 }
 
 // get returns nil for an object that is not there.

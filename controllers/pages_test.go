@@ -46,7 +46,8 @@ func TestChatClustersThatPagesShowAreSuchAsTheAPIKnows(t *testing.T) {
 }
 
 func TestAnnotationsThatPagesNameAreThoseOfTheAPI(t *testing.T) {
-	known := []string{v1alpha1.AnnotationRotateRedisPassword, v1alpha1.AnnotationRotateClusterKey, v1alpha1.AnnotationUpgradeImages}
+	known := []string{v1alpha1.AnnotationRotateRedisPassword, v1alpha1.AnnotationRotateClusterKey, v1alpha1.AnnotationUpgradeImages,
+		v1alpha1.AnnotationAcceptRedisLoss}
 	named := map[string]bool{}
 	for page, text := range pages(t) {
 		for _, annotation := range regexp.MustCompile(regexp.QuoteMeta(v1alpha1.Group)+`/[a-z-]+[a-z](=|\x60)`).FindAllString(text, -1) {
@@ -90,6 +91,7 @@ func TestThePageOnAlertsKnowsAllReasonsOfDegraded(t *testing.T) {
 	for _, reason := range []string{
 		v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonNameTaken, v1alpha1.ReasonReferenceMissing, v1alpha1.ReasonRefused,
 		v1alpha1.ReasonKindMissing, v1alpha1.ReasonRedisAway, v1alpha1.ReasonHubsMissing, v1alpha1.ReasonRolloutStuck,
+		v1alpha1.ReasonRedisWaitingForData, v1alpha1.ReasonRedisMajorityLost, v1alpha1.ReasonRedisAtRisk, v1alpha1.ReasonVolumesNotGrown,
 	} {
 		if !strings.Contains(pages(t)["controllers/OPERATING.md"], "\n| `"+reason+"` | ") {
 			t.Errorf("OPERATING.md does not say what to do about %s", reason)

@@ -7,6 +7,8 @@ import (
 	"github.com/chatcluster/chatcluster/controllers/children"
 )
 
+const statefulSetKind = "StatefulSet"
+
 // applyChildren brings all objects to what is wanted. First those are tried that a user's words can spoil: if the API server
 // would refuse one, none is changed. After that a failure at one does not keep the others back.
 func (r *Reconciler) applyChildren(ctx context.Context, s *scope) error {
@@ -23,6 +25,9 @@ func (r *Reconciler) applyChildren(ctx context.Context, s *scope) error {
 	}
 	var failures []error
 	for _, child := range list {
+		if s.remaking[child.Name] && child.Kind.Kind == statefulSetKind {
+			continue
+		}
 		if err := r.applyChild(ctx, s, child); err != nil {
 			failures = append(failures, err)
 		}

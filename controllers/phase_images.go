@@ -54,8 +54,10 @@ func (f facts) images() (hub, redis string) {
 	if f.hub != nil && len(f.hub.Spec.Template.Spec.Containers) > 0 {
 		hub = f.hub.Spec.Template.Spec.Containers[0].Image
 	}
-	if f.redis != nil && len(f.redis.Spec.Template.Spec.Containers) > 0 {
-		redis = f.redis.Spec.Template.Spec.Containers[0].Image
+	for _, set := range f.redisSets {
+		if len(set.Spec.Template.Spec.Containers) > 0 {
+			redis = set.Spec.Template.Spec.Containers[0].Image
+		}
 	}
 	return hub, redis
 }

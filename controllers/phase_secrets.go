@@ -56,10 +56,14 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	rules, state := redisPasswordRules(), children.ReadRedisAuth(secret)
-	// Redis takes the next password whoever has missed it, but it must not forget one that is still used.
-	known := state.Stage != rotation.Retiring || !rules.Missed(state, s.facts.deafSince(s.now))
-	if passwords := rules.Announce(state, s.now); known && passwords != nil {
+	rules, state := redisPasswordRules(), children.ReadRedisAuth(s.cluster.Spec.Redis, secret)
+	known := !missedRedisPassword(s, state)
+	switch passwords := rules.Announce(state, s.now); {
+	case !known || passwords == nil:
+	case s.wanted.Replicated():
+		// The plan for Redis tells them.
+		known = s.facts.replicated != nil && knowPasswords(s.facts.replicated.facts, s.facts.replicated.wanted)
+	default:
 		if err := r.Redis.TellPasswords(ctx, s.cluster, passwords); err != nil {
 			s.logger.Info("Redis was not told about its passwords", "reason", err.Error())
 			known = false
@@ -72,6 +76,12 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	s.rotates(state, again)
 	s.wanted.RedisLineage = state.Lineage
 	return r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), children.RedisAuth(s.cluster, state))
+}
+
+// missedRedisPassword tells whether the last password is still used though its time is over: Redis takes the next one whoever has
+// missed it, but it must not forget one that is used.
+func missedRedisPassword(s *scope, state rotation.Secret) bool {
+	return state.Stage == rotation.Retiring && redisPasswordRules().Missed(state, s.facts.deafSince(s.now))
 }
 
 // ownSecret reads a Secret that the operator made. One that the cache does not have is looked for at its source: a cache that

@@ -88,6 +88,7 @@ func (o *operator) doEverything() {
 	})
 	o.patch("all", "{spec: {replicas: 1}}")
 	o.ready("all")
+	o.growAndReplace()
 	// Nobody removes a ConfigMap or Secret of a ChatCluster that lives: these are for Kubernetes' garbage collector.
 	o.patch("all", "{spec: {ingress: null, gateway: null, monitoring: null, networkPolicy: {enabled: false}}}")
 	o.ready("all")
@@ -125,6 +126,10 @@ func TestEachSampleIsTakenAndMade(t *testing.T) {
 			if name == "tls.yaml" {
 				o.condition(cluster, v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonReferenceMissing)
 				o.create("apiVersion: v1\nkind: Secret\nmetadata: {name: chat-internal}\nstringData: {tls.crt: certificate, tls.key: key}\n")
+			}
+			if name == "redis-tls.yaml" {
+				o.condition(cluster, v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonReferenceMissing)
+				o.redisCertificate("private-redis-tls")
 			}
 			o.ready(cluster)
 			o.settle(cluster)

@@ -33,6 +33,10 @@ type Reconciler struct {
 	Loads *load.Observer
 	// Redis tells a Redis that runs which passwords are good.
 	Redis PasswordTeller
+	// Hands reach the servers of a Redis of several.
+	Hands func(RedisAccess) RedisHands
+	// Certificates knows those of Redis.
+	Certificates *Certificates
 	// References knows the Secrets and ConfigMaps that users wrote.
 	References *References
 	// Kinds knows which optional kinds there are.
@@ -66,6 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	}
 	if !ptr.Deref(cluster.Spec.Paused, false) {
+		r.keepRedis(ctx, s)
 		r.work(ctx, s)
 	}
 	return r.report(ctx, s)
@@ -87,6 +92,7 @@ func (r *Reconciler) phases() []phase {
 		{"keep the password of Redis", r.keepRedisPassword},
 		{"plan how hub servers end", r.planDrain},
 		{"choose the number of hub servers", r.chooseReplicas},
+		{"grow the volumes of Redis", r.growVolumes},
 		{"apply the children", r.applyChildren},
 	}
 }

@@ -45,6 +45,11 @@ func referencesOf(spec v1alpha1.ChatClusterSpec) []reference {
 	if authentication := spec.Hub.Authentication; authentication != nil {
 		all = append(all, reference{kind: secretKind, name: authentication.Key.Name, key: authentication.Key.Key, field: "hub.authentication.key"})
 	}
+	if spec.Redis.TLS != nil {
+		for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey, authorityKey} {
+			all = append(all, reference{kind: secretKind, name: spec.Redis.TLS.SecretName, key: key, field: "redis.tls.secretName"})
+		}
+	}
 	if spec.TLS != nil {
 		all = append(all, reference{kind: secretKind, name: spec.TLS.SecretName, key: corev1.TLSCertKey, field: "tls.secretName"})
 	}

@@ -35,6 +35,10 @@ type scope struct {
 	changes []change
 	// rotating tells that a secret is being exchanged.
 	rotating bool
+	// growing says which volumes are on their way to a greater size; empty if none are.
+	growing string
+	// remaking are the names of StatefulSets that must go before they are made anew.
+	remaking map[string]bool
 	// problems are why what runs is not what the spec says.
 	problems []problem
 	// again is when to look again without being asked; 0 is never.
@@ -43,14 +47,19 @@ type scope struct {
 
 // facts are what there was when the reconcile began. What is nil was not there.
 type facts struct {
-	hub     *appsv1.Deployment
-	redis   *appsv1.StatefulSet
-	service *corev1.Service
-	ingress *networkingv1.Ingress
+	hub *appsv1.Deployment
+	// redisSets are those of the Redis that the operator runs, by their names.
+	redisSets map[string]*appsv1.StatefulSet
+	sentinels *appsv1.StatefulSet
+	service   *corev1.Service
+	ingress   *networkingv1.Ingress
 	// hubs are the pods of the hub servers.
 	hubs []*corev1.Pod
 	// redisPods are those of the Redis that the operator runs.
-	redisPods []*corev1.Pod
+	redisPods    []*corev1.Pod
+	sentinelPods []*corev1.Pod
+	// replicated is how a Redis of several servers is; nil for others, and while it cannot be told.
+	replicated *redisView
 	// loads are of those hub servers that were seen, by the names of their pods.
 	loads map[string]autoscale.Load
 }

@@ -47,6 +47,8 @@ type Options struct {
 	Fetch load.Fetch
 	// Redis tells Redis about passwords.
 	Redis PasswordTeller
+	// Hands reach the servers of a Redis of several.
+	Hands func(RedisAccess) RedisHands
 	// Registry takes the metrics. Default: that of controller-runtime.
 	Registry prometheus.Registerer
 	// Now is the clock. Default: time.Now.
@@ -110,16 +112,18 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	}
 	kinds := &Kinds{Discovery: asker, Optional: children.OptionalKinds(), Every: options.AskForKinds}
 	reconciler := &Reconciler{
-		Client:     mgr.GetClient(),
-		Uncached:   mgr.GetAPIReader(),
-		Applier:    &apply.Applier{Client: mgr.GetClient(), Uncached: mgr.GetAPIReader()},
-		Recorder:   mgr.GetEventRecorder(v1alpha1.OperatorName),
-		Loads:      load.NewObserver(options.Fetch),
-		Redis:      options.Redis,
-		References: &References{Metadata: metadata, Uncached: mgr.GetAPIReader()},
-		Kinds:      kinds,
-		Defaults:   options.Defaults,
-		Now:        options.Now,
+		Client:       mgr.GetClient(),
+		Uncached:     mgr.GetAPIReader(),
+		Applier:      &apply.Applier{Client: mgr.GetClient(), Uncached: mgr.GetAPIReader()},
+		Recorder:     mgr.GetEventRecorder(v1alpha1.OperatorName),
+		Loads:        load.NewObserver(options.Fetch),
+		Redis:        options.Redis,
+		Hands:        options.Hands,
+		Certificates: &Certificates{Metadata: metadata, Uncached: mgr.GetAPIReader()},
+		References:   &References{Metadata: metadata, Uncached: mgr.GetAPIReader()},
+		Kinds:        kinds,
+		Defaults:     options.Defaults,
+		Now:          options.Now,
 	}
 	all := make(chan event.GenericEvent)
 	operator, err := build(mgr, metadata, all, options, reconciler)

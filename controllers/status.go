@@ -28,6 +28,7 @@ func updateStatus(s *scope) {
 	status.Draining = endings(s.facts)
 	status.Connections = connections(s.facts, status.Connections)
 	status.Endpoints = endpoints(s.cluster, s.facts)
+	status.Redis = redisStatus(s)
 	setConditions(s)
 }
 

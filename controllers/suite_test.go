@@ -309,6 +309,9 @@ type operator struct {
 	namespace string
 	hubs      *fakeHubs
 	redis     *fakeRedis
+	servers   *fakeServers
+	// addresses is how many pods of Redis had one.
+	addresses int
 	clock     *clock
 	cancel    context.CancelFunc
 	ended     chan error
@@ -322,7 +325,7 @@ func runOperator(t *testing.T) *operator {
 	if err := p.admin.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	o := &operator{plane: p, t: t, namespace: namespace.Name, hubs: &fakeHubs{}, redis: &fakeRedis{}, clock: &clock{}}
+	o := &operator{plane: p, t: t, namespace: namespace.Name, hubs: &fakeHubs{}, redis: &fakeRedis{}, servers: &fakeServers{}, clock: &clock{}}
 	o.start("hubserver:1")
 	t.Cleanup(func() { o.stop() })
 	return o
@@ -335,6 +338,7 @@ func (o *operator) start(hubImage string) {
 		Namespaces:  []string{o.namespace},
 		Fetch:       o.hubs.fetch,
 		Redis:       o.redis,
+		Hands:       o.servers.hands,
 		Now:         o.clock.now,
 		AskForKinds: 200 * time.Millisecond,
 		Registry:    prometheus.NewRegistry(),

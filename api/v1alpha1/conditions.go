@@ -49,6 +49,15 @@ const (
 	ReasonRedisRunning = "RedisRunning"
 	// ReasonRedisStarting: the Redis of the operator does not answer yet, or not any more.
 	ReasonRedisStarting = "RedisStarting"
+	// ReasonRedisForming: the servers of a Redis of several are made one for the first time.
+	ReasonRedisForming = "RedisForming"
+	// ReasonRedisFailingOver: there is no primary, or not of each shard; it is being replaced.
+	ReasonRedisFailingOver = "RedisFailingOver"
+	// ReasonRedisWaitingForData: there is no primary, and the servers that may have the newest data are away. It is a reason of
+	// Degraded too: only a person knows whether they come back.
+	ReasonRedisWaitingForData = "RedisWaitingForData"
+	// ReasonRedisMajorityLost: so many Sentinels or primaries are away that the others cannot decide. It is a reason of Degraded too.
+	ReasonRedisMajorityLost = "RedisMajorityLost"
 	// ReasonConnectionKnown: there is a connection string for the external Redis.
 	ReasonConnectionKnown = "ConnectionKnown"
 	// ReasonConnectionMissing: the Secret with the connection string is missing, or has no such key.
@@ -77,6 +86,8 @@ const (
 	ReasonScaling = "Scaling"
 	// ReasonRotating: a secret is being replaced.
 	ReasonRotating = "Rotating"
+	// ReasonGrowing: the volumes of Redis become larger.
+	ReasonGrowing = "Growing"
 	// ReasonStuck: Kubernetes gave up on the roll-out: the new hub servers do not become ready.
 	ReasonStuck = "Stuck"
 )
@@ -111,6 +122,10 @@ const (
 	ReasonKindMissing = "KindMissing"
 	// ReasonRedisAway: hub servers run without their Redis: clients stay connected, messages do not pass.
 	ReasonRedisAway = "RedisAway"
+	// ReasonRedisAtRisk: Redis serves, and would not survive the loss of one more server.
+	ReasonRedisAtRisk = "RedisAtRisk"
+	// ReasonVolumesNotGrown: the Kubernetes cluster refuses larger volumes for Redis. Those of the older size go on.
+	ReasonVolumesNotGrown = "VolumesNotGrown"
 	// ReasonHubsMissing: fewer hub servers than wanted take clients, and none is on its way.
 	ReasonHubsMissing = "HubsMissing"
 	// ReasonRolloutStuck: new hub servers do not become ready; those of the older spec go on.

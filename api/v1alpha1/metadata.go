@@ -29,6 +29,9 @@ const (
 	AnnotationRotateClusterKey = Group + "/rotate-cluster-key"
 	// AnnotationUpgradeImages asks for the images of the running operator where the spec names none.
 	AnnotationUpgradeImages = Group + "/upgrade-images"
+	// AnnotationAcceptRedisLoss, while it has a value, lets the Redis of modes Sentinel and Cluster go on without servers that are
+	// away and may have newer data. Only a person can know that they will not come back.
+	AnnotationAcceptRedisLoss = Group + "/accept-redis-loss"
 )
 
 // Annotations that the operator sets.

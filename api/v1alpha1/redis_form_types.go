@@ -128,6 +128,13 @@ type RedisStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	MemoryBytes *int64 `json:"memoryBytes,omitempty"`
 
+	// notes are what the operator remembers from one look at Redis to the next.
+	// They are for itself.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	Notes string `json:"notes,omitempty"`
+
 	// version is that of the Redis servers; while they are replaced, the oldest.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -109,10 +109,11 @@ type ExternalRedis struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)",message="redis.storage.className cannot be changed"
 type RedisStorage struct {
-	// size of the volume. It cannot be changed.
+	// size of the volume. It can grow where its StorageClass allows that; a
+	// condition says so where it does not. It cannot be made smaller.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="redis.storage.size must be more than nothing"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) == 0",message="redis.storage.size cannot be changed"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="redis.storage.size cannot be made smaller"
 	Size resource.Quantity `json:"size,omitempty,omitzero"`
 
 	// className is the StorageClass of the volume. Unset is the default of the

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
@@ -25,6 +26,14 @@ type Wanted struct {
 	HubContent string
 	// Clients is for how many clients of one hub server its end is planned, beside those that the spec speaks of.
 	Clients int64
+	// RedisServers and RedisSentinels are how many there may be now, which differs from the spec while some are to go. 0: as the spec
+	// says.
+	RedisServers, RedisSentinels int32
+	// RedisStorage has the size of volumes where it is not that of the spec, because they still grow or cannot, by the names of
+	// StatefulSets.
+	RedisStorage map[string]resource.Quantity
+	// RedisCertificate is a digest of the certificate of Redis. A new one replaces the Sentinels.
+	RedisCertificate string
 	// RedisLineage changes when the password of Redis was lost and made anew, so that Redis must be started with it.
 	RedisLineage string
 	// OperatorNamespace is where the operator runs, for it to reach the pods; empty outside of Kubernetes.

@@ -22,19 +22,21 @@ const hubConfigFile = "hub.yaml"
 const (
 	hubConfigFolder = "/etc/chatcluster/config"
 	hubRedisFolder  = "/etc/chatcluster/redis"
-	hubKeyFolder    = "/etc/chatcluster/key"
-	hubTokenFolder  = "/etc/chatcluster/tokens" //nolint:gosec // a folder, not a token
-	hubTLSFolder    = "/etc/chatcluster/tls"
-	passwordFile    = "password"
-	connectionFile  = "connection"
-	clusterKeyFile  = "key"
-	previousKeyFile = "previous"
-	tokenKeyFile    = "key"
-	certificateFile = "tls.crt"
-	certificateKey  = "tls.key"
-	anyAddress      = "*"
-	unitSeconds     = "s"
-	listSeparator   = ","
+	// hubAuthorityFolder has who vouches for Redis.
+	hubAuthorityFolder = "/etc/chatcluster/redis-tls"
+	hubKeyFolder       = "/etc/chatcluster/key"
+	hubTokenFolder     = "/etc/chatcluster/tokens" //nolint:gosec // a folder, not a token
+	hubTLSFolder       = "/etc/chatcluster/tls"
+	passwordFile       = "password"
+	connectionFile     = "connection"
+	clusterKeyFile     = "key"
+	previousKeyFile    = "previous"
+	tokenKeyFile       = "key"
+	certificateFile    = "tls.crt"
+	certificateKey     = "tls.key"
+	anyAddress         = "*"
+	unitSeconds        = "s"
+	listSeparator      = ","
 )
 
 // HubConfigMap has the configuration file of the hub servers. No secret is in it: it names files that have them.
@@ -129,9 +131,42 @@ func redisKeys(w Wanted) map[string]any {
 		return keys
 	}
 	// Servers start before Redis does, and live on when it goes.
-	keys["RedisConnection"] = fmt.Sprintf("%s:%d,abortConnect=false", RedisName(w.Cluster.Name), RedisPort)
+	keys["RedisConnection"] = redisConnection(w.Cluster) + ",abortConnect=false"
+	if w.Cluster.Spec.Redis.TLS != nil {
+		keys["RedisTlsCaFile"] = hubAuthorityFolder + "/" + authorityFile
+	}
 	keys["RedisPasswordFile"] = hubRedisFolder + "/" + passwordFile
 	return keys
+}
+
+// maximumEndpoints is how many a hub server takes.
+const maximumEndpoints = 64
+
+// redisConnection says where Redis is: Sentinels and nodes of a Cluster tell the rest. Of each shard those are named that are always
+// there, so that hub servers are not replaced when replicas come or go.
+func redisConnection(cluster *v1alpha1.ChatCluster) string {
+	redis := cluster.Spec.Redis
+	if !replicated(redis) {
+		return fmt.Sprintf("%s:%d", RedisName(cluster.Name), RedisPort)
+	}
+	var parts []string
+	switch {
+	case redis.Sentinel != nil:
+		for index := range redis.Sentinel.Sentinels {
+			parts = append(parts, fmt.Sprintf("%s:%d", SentinelHost(cluster, SentinelPod(cluster.Name, index)), SentinelPort))
+		}
+		parts = append(parts, "serviceName="+RedisPrimaryName(cluster))
+	default:
+		for index := range min(2, maximumEndpoints/redis.Cluster.Shards) {
+			for _, set := range RedisSets(Wanted{Cluster: cluster}) {
+				parts = append(parts, fmt.Sprintf("%s:%d", RedisHost(cluster, set.Pod(index)), RedisPort))
+			}
+		}
+	}
+	if redis.TLS != nil {
+		parts = append(parts, "ssl=true")
+	}
+	return strings.Join(parts, listSeparator)
 }
 
 func backplaneKeys(backplane *v1alpha1.BackplaneSpec) map[string]any {

@@ -35,8 +35,10 @@ const (
 	configVolume = "config"
 	redisVolume  = "redis"
 	keyVolume    = "key"
-	tokenVolume  = "tokens"
-	tlsVolume    = "tls"
+	// authorityVolume has who vouches for Redis.
+	authorityVolume = "redis-tls"
+	tokenVolume     = "tokens"
+	tlsVolume       = "tls"
 )
 
 // HubDeployment runs the hub servers. It is a Deployment because only there Kubernetes heeds which pod costs least.
@@ -228,6 +230,12 @@ func hubVolumes(w Wanted) []hubVolume {
 		volumes = append(volumes, hubVolume{
 			secretFiles(redisVolume, connection.Name, map[string]string{connection.Key: connectionFile}, false),
 			mount(redisVolume, hubRedisFolder),
+		})
+	}
+	if w.Replicated() && spec.Redis.TLS != nil {
+		volumes = append(volumes, hubVolume{
+			secretFiles(authorityVolume, spec.Redis.TLS.SecretName, map[string]string{authorityFile: authorityFile}, false),
+			mount(authorityVolume, hubAuthorityFolder),
 		})
 	}
 	if authentication := spec.Hub.Authentication; authentication != nil {

@@ -38,7 +38,11 @@ func List(w Wanted) ([]Child, error) {
 
 	list.when(managed, configMapKind, RedisName(name), func() (any, error) { return RedisConfigMap(w), nil })
 	list.when(managed, serviceKind, RedisName(name), func() (any, error) { return RedisService(w), nil })
-	list.when(managed, statefulSetKind, RedisName(name), func() (any, error) { return RedisStatefulSet(w) }).Checked = true
+	if w.Replicated() {
+		list.replicated(w, guarded)
+	} else {
+		list.when(managed, statefulSetKind, RedisName(name), func() (any, error) { return RedisStatefulSet(w) }).Checked = true
+	}
 
 	list.when(true, configMapKind, HubName(name), func() (any, error) { return HubConfigMap(w) })
 	list.when(true, podDisruptionBudgetKind, HubName(name), func() (any, error) { return HubDisruptionBudget(w), nil })
@@ -52,6 +56,23 @@ func List(w Wanted) ([]Child, error) {
 	list.when(monitored, serviceKind, MetricsName(name), func() (any, error) { return MetricsService(w), nil })
 	list.when(monitored, ServiceMonitorKind(), HubName(name), func() (any, error) { return HubMonitor(w), nil }).optional()
 	return list.children, list.problem
+}
+
+// replicated adds what only a Redis of several servers has. The form of Redis never changes: nothing of it is ever not wanted.
+func (b *builder) replicated(w Wanted, guarded bool) {
+	name := w.Cluster.Name
+	b.when(true, podDisruptionBudgetKind, RedisName(name), func() (any, error) { return RedisDisruptionBudget(w), nil })
+	for _, set := range RedisSets(w) {
+		b.when(true, statefulSetKind, set.Name, func() (any, error) { return redisServersOf(w, set) }).Checked = true
+	}
+	if w.Cluster.Spec.Redis.Sentinel == nil {
+		return
+	}
+	b.when(guarded, networkPolicyKind, SentinelName(name), func() (any, error) { return SentinelNetworkPolicy(w), nil })
+	b.when(true, configMapKind, SentinelName(name), func() (any, error) { return SentinelConfigMap(w), nil })
+	b.when(true, serviceKind, SentinelName(name), func() (any, error) { return SentinelService(w), nil })
+	b.when(true, podDisruptionBudgetKind, SentinelName(name), func() (any, error) { return SentinelDisruptionBudget(w), nil })
+	b.when(true, statefulSetKind, SentinelName(name), func() (any, error) { return SentinelStatefulSet(w) }).Checked = true
 }
 
 // OptionalKinds are those that a Kubernetes cluster may not know.

@@ -33,6 +33,9 @@ func HubNetworkPolicy(w Wanted) (*networkingac.NetworkPolicyApplyConfiguration, 
 
 // RedisNetworkPolicy lets hub servers reach Redis, and the operator, which tells it about new passwords.
 func RedisNetworkPolicy(w Wanted) *networkingac.NetworkPolicyApplyConfiguration {
+	if w.Replicated() {
+		return replicatedNetworkPolicy(w)
+	}
 	from := append(operatorPeers(w), peers(w.Cluster.Name, v1alpha1.HubComponent))
 	return networkPolicy(w, RedisName(w.Cluster.Name), v1alpha1.RedisComponent, ingressRule(RedisPort, from...))
 }

@@ -20,6 +20,9 @@ const (
 
 // RedisConfigMap has the configuration file of Redis.
 func RedisConfigMap(w Wanted) *coreac.ConfigMapApplyConfiguration {
+	if w.Replicated() {
+		return replicatedConfigMap(w)
+	}
 	return coreac.ConfigMap(RedisName(w.Cluster.Name), w.Cluster.Namespace).
 		WithLabels(Labels(w.Cluster.Name, v1alpha1.RedisComponent)).
 		WithOwnerReferences(owner(w.Cluster)).

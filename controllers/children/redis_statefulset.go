@@ -18,8 +18,9 @@ import (
 const (
 	redisContainer = "redis"
 	// redisUser is redis in Redis's own images; any would do.
-	redisUser  = 999
-	dataVolume = "data"
+	redisUser = 999
+	// DataVolume is the name of the volume with the data, and with the name of a pod that of its claim.
+	DataVolume = "data"
 	authVolume = "auth"
 	// redisGraceSeconds is enough to write what is in memory to a volume.
 	redisGraceSeconds = 60
@@ -46,9 +47,9 @@ func RedisStatefulSet(w Wanted) (*appsac.StatefulSetApplyConfiguration, error) {
 		WithUpdateStrategy(appsac.StatefulSetUpdateStrategy().WithType(appsv1.RollingUpdateStatefulSetStrategyType)).
 		WithTemplate(template)
 	if redis.Storage != nil {
-		keepData(w, spec, *redis.Storage)
+		keepData(spec, redisStorage(w, RedisName(name)), Selector(name, v1alpha1.RedisComponent))
 	} else {
-		pod.WithVolumes(coreac.Volume().WithName(dataVolume).WithEmptyDir(coreac.EmptyDirVolumeSource()))
+		pod.WithVolumes(coreac.Volume().WithName(DataVolume).WithEmptyDir(coreac.EmptyDirVolumeSource()))
 	}
 	return appsac.StatefulSet(RedisName(name), w.Cluster.Namespace).
 		WithLabels(Labels(name, v1alpha1.RedisComponent)).
@@ -57,7 +58,7 @@ func RedisStatefulSet(w Wanted) (*appsac.StatefulSetApplyConfiguration, error) {
 }
 
 // keepData gives Redis a volume; Kubernetes itself removes it or leaves it when the StatefulSet goes.
-func keepData(w Wanted, spec *appsac.StatefulSetSpecApplyConfiguration, storage v1alpha1.RedisStorage) {
+func keepData(spec *appsac.StatefulSetSpecApplyConfiguration, storage v1alpha1.RedisStorage, labels map[string]string) {
 	claim := coreac.PersistentVolumeClaimSpec().
 		WithAccessModes(corev1.ReadWriteOnce).
 		WithResources(coreac.VolumeResourceRequirements().
@@ -69,8 +70,8 @@ func keepData(w Wanted, spec *appsac.StatefulSetSpecApplyConfiguration, storage 
 	if storage.WhenDeleted == v1alpha1.RetainVolume {
 		whenDeleted = appsv1.RetainPersistentVolumeClaimRetentionPolicyType
 	}
-	template := coreac.PersistentVolumeClaim(dataVolume, "").
-		WithLabels(Selector(w.Cluster.Name, v1alpha1.RedisComponent)).
+	template := coreac.PersistentVolumeClaim(DataVolume, "").
+		WithLabels(labels).
 		WithSpec(claim)
 	template.APIVersion, template.Kind, template.Namespace = nil, nil, nil // a template has none of them
 	spec.WithVolumeClaimTemplates(template).
@@ -112,7 +113,7 @@ func redisPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 		WithVolumeMounts(
 			mount(configVolume, redisConfigFolder),
 			mount(authVolume, redisAuthFolder),
-			coreac.VolumeMount().WithName(dataVolume).WithMountPath(redisDataFolder),
+			coreac.VolumeMount().WithName(DataVolume).WithMountPath(redisDataFolder),
 		).
 		// Ten minutes to load its data.
 		WithStartupProbe(redisProbe("PONG").WithPeriodSeconds(2).WithFailureThreshold(300)).
@@ -144,10 +145,15 @@ func redisPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 
 // redisProbe pings as the user that may do nothing else, and looks for what the answer may be.
 func redisProbe(answers string) *coreac.ProbeApplyConfiguration {
-	command := fmt.Sprintf("redis-cli -p %d --user %s --pass - --no-auth-warning ping | grep -qE '%s'", RedisPort, ProbeUser, answers)
+	return pingProbe(fmt.Sprintf("-p %d --user %s --pass -", RedisPort, ProbeUser), answers)
+}
+
+// pingProbe pings with the given flags of redis-cli.
+func pingProbe(flags, answers string) *coreac.ProbeApplyConfiguration {
+	command := fmt.Sprintf("redis-cli %s --no-auth-warning ping | grep -qE '%s'", flags, answers)
 	return coreac.Probe().
 		WithTimeoutSeconds(5).
-		WithExec(coreac.ExecAction().WithCommand("sh", "-c", command))
+		WithExec(coreac.ExecAction().WithCommand(shell, "-c", command))
 }
 
 // redisResources are those of the spec, or what a backplane needs.

@@ -34,8 +34,12 @@ const (
 // ProbeUser is a user of Redis that may do nothing but ping, for probes: they need no password that changes.
 const ProbeUser = "probe"
 
-// ReadRedisAuth returns what the Secret with the password of Redis says; nil is a Secret that is not there.
-func ReadRedisAuth(secret *corev1.Secret) rotation.Secret {
+// ReadRedisAuth returns what the Secret with the password of Redis says; nil is a Secret that is not there. With several servers
+// it is what all passwords are derived from.
+func ReadRedisAuth(redis v1alpha1.RedisSpec, secret *corev1.Secret) rotation.Secret {
+	if replicated(redis) {
+		return readSecret(secret, rootKey, otherRootKey)
+	}
 	return readSecret(secret, PasswordKey, otherPasswordKey)
 }
 
@@ -61,6 +65,9 @@ func readSecret(secret *corev1.Secret, current, other string) rotation.Secret {
 
 // RedisAuth is the Secret with the password of Redis.
 func RedisAuth(cluster *v1alpha1.ChatCluster, state rotation.Secret) *coreac.SecretApplyConfiguration {
+	if replicated(cluster.Spec.Redis) {
+		return secret(cluster, RedisAuthName(cluster.Name), v1alpha1.RedisComponent, state, replicatedSecret(state))
+	}
 	data := secretData(state, PasswordKey, otherPasswordKey)
 	data[aclKey] = []byte(redisUsers(state.Accepted()))
 	return secret(cluster, RedisAuthName(cluster.Name), v1alpha1.RedisComponent, state, data)

@@ -47,8 +47,12 @@ func ServiceURL(cluster *v1alpha1.ChatCluster) string {
 	return fmt.Sprintf("%s://%s.%s.svc", scheme(cluster.Spec.TLS), ServiceName(cluster.Name), cluster.Namespace)
 }
 
-// RedisService is the address of Redis. Its IP address stays when the pod is replaced.
+// RedisService is the address of Redis. Its IP address stays when the pod is replaced. Several servers have names of their own
+// instead.
 func RedisService(w Wanted) *coreac.ServiceApplyConfiguration {
+	if w.Replicated() {
+		return replicatedService(w)
+	}
 	return coreac.Service(RedisName(w.Cluster.Name), w.Cluster.Namespace).
 		WithLabels(Labels(w.Cluster.Name, v1alpha1.RedisComponent)).
 		WithOwnerReferences(owner(w.Cluster)).

@@ -25,6 +25,7 @@ import (
 	"github.com/chatcluster/chatcluster/controllers"
 	"github.com/chatcluster/chatcluster/controllers/load"
 	"github.com/chatcluster/chatcluster/controllers/redisadmin"
+	"github.com/chatcluster/chatcluster/controllers/redisform/wire"
 )
 
 // version is set by the build with -ldflags "-X main.version=...".
@@ -159,6 +160,7 @@ func operate(ctx context.Context, s settings, namespace string) error {
 		Namespaces:  s.namespaces,
 		Concurrency: s.concurrency,
 		Redis:       redisadmin.Teller{},
+		Hands:       redisHands(),
 	}
 	if options.Fetch, err = fetch(config, namespace); err != nil {
 		return err
@@ -186,6 +188,20 @@ func operate(ctx context.Context, s settings, namespace string) error {
 		return fmt.Errorf("run the operator: %w", err)
 	}
 	return nil
+}
+
+// redisHands reach the servers of a Redis of several, at the addresses of their pods.
+func redisHands() func(controllers.RedisAccess) controllers.RedisHands {
+	told := &wire.Told{} // Sentinels do not say which password they use: all reconciles share what they were told
+	return func(access controllers.RedisAccess) controllers.RedisHands {
+		return &wire.Hands{
+			TLS:      access.TLS,
+			Operator: wire.Account(access.Operator),
+			Internal: wire.Account(access.Internal),
+			Users:    access.Users,
+			Told:     told,
+		}
+	}
 }
 
 // fetch reads metrics from the pods, or through the API server where the operator is outside of their network.

@@ -154,10 +154,13 @@ func askPasswords(ctx context.Context, l *line, wanted redisform.Wanted) (map[st
 		if err != nil {
 			return nil, fmt.Errorf("ask for the passwords of %s: %w", user, err)
 		}
+		said := map[any]any{}
 		for at := 0; at+1 < len(answer); at += 2 {
-			if answer[at] == "passwords" {
-				known[user] = texts(answer[at+1])
-			}
+			said[answer[at]] = answer[at+1]
+		}
+		// One who needs no password, as hub servers at Sentinels, stays so.
+		if !slices.Contains(texts(said["flags"]), "nopass") {
+			known[user] = texts(said["passwords"])
 		}
 	}
 	return known, nil

@@ -1,0 +1,228 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/redisform"
+)
+
+// sentinelDemo makes a ChatCluster demo with Sentinels and waits until it is Ready.
+func sentinelDemo(t *testing.T) *operator {
+	t.Helper()
+	o := runOperator(t)
+	o.chatCluster("demo", "{redis: {mode: Sentinel, sentinel: {replicas: 2}}}")
+	o.ready("demo")
+	o.settle("demo")
+	return o
+}
+
+func (o *operator) redisStatus() v1alpha1.RedisStatus {
+	o.t.Helper()
+	return get(o, &v1alpha1.ChatCluster{}, "demo").Status.Redis
+}
+
+func TestARedisWithSentinelsIsFormed(t *testing.T) {
+	o := sentinelDemo(t)
+	o.condition("demo", v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonRedisRunning)
+	status := o.redisStatus()
+	if status.Mode != v1alpha1.RedisSentinel || !slices.Equal(status.Primaries, []string{"demo-redis-0"}) || *status.ReplicasInSync != 2 ||
+		*status.Sentinels != 3 || status.Version != "7.0.15" || *status.MemoryBytes != 1<<20 || status.Shards != nil {
+		t.Errorf("the status is %+v", status)
+	}
+	for _, name := range []string{"demo-redis", "demo-sentinel"} {
+		if replicas := *get(o, &appsv1.StatefulSet{}, name).Spec.Replicas; replicas != 3 {
+			t.Errorf("%s has %d pods", name, replicas)
+		}
+		get(o, &policyv1.PodDisruptionBudget{}, name)
+	}
+	for _, secret := range []string{"password", "root"} {
+		value := string(get(o, &corev1.Secret{}, "demo-redis-auth").Data[secret])
+		if text := get(o, &appsv1.StatefulSet{}, "demo-redis").String() + get(o, &corev1.ConfigMap{}, "demo-redis").String(); value == "" ||
+			strings.Contains(text, value) {
+			t.Errorf("%s is where everybody can read it, or nowhere", secret)
+		}
+	}
+}
+
+func TestALostReplicaIsTold(t *testing.T) {
+	o := sentinelDemo(t)
+	if err := o.admin.Delete(t.Context(), get(o, &corev1.Pod{}, "demo-redis-2"), client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonRedisAtRisk)
+	o.condition("demo", v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonRedisRunning)
+	o.condition("demo", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForRedis)
+	if status := o.redisStatus(); *status.ReplicasInSync != 1 || *status.Replicas != 2 {
+		t.Errorf("%d of %d replicas are in sync", *status.ReplicasInSync, *status.Replicas)
+	}
+	o.ready("demo") // another pod comes in its place
+}
+
+func TestANewImageReplacesThePrimaryLastAndAfterAHandOver(t *testing.T) {
+	o := sentinelDemo(t)
+	o.patch("demo", "{spec: {redis: {image: 'redis:7.2'}}}")
+	o.condition("demo", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRollingOut)
+	var order []string
+	o.redisReady("demo", func(cluster *v1alpha1.ChatCluster) error {
+		var old []string
+		for _, name := range []string{"demo-redis-0", "demo-redis-1", "demo-redis-2", "demo-sentinel-0", "demo-sentinel-1", "demo-sentinel-2"} {
+			pod := &corev1.Pod{}
+			if o.has(pod, name) && pod.Spec.Containers[0].Image == "redis:7.2" {
+				if !slices.Contains(order, name) {
+					order = append(order, name)
+				}
+				continue
+			}
+			old = append(old, name)
+		}
+		if len(old) > 0 {
+			return fmt.Errorf("%v are old; the primary is %v", old, cluster.Status.Redis.Primaries)
+		}
+		return nil
+	})
+	if last := order[len(order)-1]; last != "demo-redis-0" {
+		t.Errorf("the primary demo-redis-0 was not the last one to be replaced: %v", order)
+	}
+	o.ready("demo")
+	o.event("demo", "FailedOver", "is the primary of Redis now")
+	o.event("demo", "Replaced", "demo-redis-2")
+	if primary := o.redisStatus().Primaries; slices.Equal(primary, []string{"demo-redis-0"}) {
+		t.Errorf("the primary is still %v", primary)
+	}
+}
+
+func TestSettingsOfRedisAreChangedWithoutARestart(t *testing.T) {
+	o := sentinelDemo(t)
+	before := get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Template.String()
+	o.patch("demo", "{spec: {redis: {memory: {maximum: 64Mi, policy: volatile-lru}}}}")
+	o.servers.mu.Lock()
+	for _, server := range o.servers.known { // a real one knows all of its settings from the start
+		server.settings["maxmemory"], server.settings["maxmemory-policy"] = "402653184", "noeviction"
+	}
+	o.servers.mu.Unlock()
+	o.eventually(func() error {
+		for index := range 3 {
+			name := fmt.Sprintf("demo-redis-%d", index)
+			if memory, policy := o.servers.setting(name, "maxmemory"), o.servers.setting(name, "maxmemory-policy"); memory != "67108864" || policy != "volatile-lru" {
+				return fmt.Errorf("%s has %s and %s", name, memory, policy)
+			}
+		}
+		return nil
+	})
+	if get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Template.String() != before {
+		t.Error("servers are restarted for what they can be told")
+	}
+	if file := get(o, &corev1.ConfigMap{}, "demo-redis").Data["redis.conf"]; !strings.Contains(file, "maxmemory 67108864\n") {
+		t.Errorf("a server that starts anew would have %s", file)
+	}
+}
+
+func TestReplicasAndSentinelsComeAndGo(t *testing.T) {
+	o := sentinelDemo(t)
+	o.patch("demo", "{spec: {redis: {sentinel: {replicas: 3, sentinels: 5}}}}")
+	o.ready("demo")
+	if status := o.redisStatus(); *status.ReplicasInSync != 3 || *status.Sentinels != 5 {
+		t.Errorf("%d replicas, %d Sentinels", *status.ReplicasInSync, *status.Sentinels)
+	}
+	o.patch("demo", "{spec: {redis: {sentinel: {replicas: 1, sentinels: 3}}}}")
+	o.ready("demo")
+	o.eventually(func() error {
+		servers, sentinels := *get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Replicas, *get(o, &appsv1.StatefulSet{}, "demo-sentinel").Spec.Replicas
+		if servers != 2 || sentinels != 3 {
+			return fmt.Errorf("%d servers, %d Sentinels", servers, sentinels)
+		}
+		return nil
+	})
+}
+
+func TestPasswordsOfAllServersAreExchanged(t *testing.T) {
+	o := sentinelDemo(t)
+	secret := func() *corev1.Secret { return get(o, &corev1.Secret{}, "demo-redis-auth") }
+	first := string(secret().Data["password"])
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-redis-password: now}}}")
+	o.eventually(func() error {
+		if string(secret().Data["password"]) == first {
+			return errors.New("the password is the old one")
+		}
+		return nil
+	})
+	second := string(secret().Data["password"])
+	knows := func(server string) []string {
+		o.servers.mu.Lock()
+		defer o.servers.mu.Unlock()
+		return o.servers.known[server].passwords["default"]
+	}
+	for _, server := range []string{"demo-redis-0", "demo-redis-1", "demo-redis-2"} {
+		if known := knows(server); !slices.Contains(known, redisform.Digest(first)) || !slices.Contains(known, redisform.Digest(second)) {
+			t.Errorf("%s does not know both passwords while hub servers may use either", server)
+		}
+	}
+	o.clock.move(time.Hour)
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonSettled)
+	for _, server := range []string{"demo-redis-0", "demo-redis-1", "demo-redis-2"} {
+		if known := knows(server); !slices.Equal(known, []string{redisform.Digest(second)}) {
+			t.Errorf("%s still knows %d passwords", server, len(known))
+		}
+	}
+}
+
+func TestASpecThatIsWrongDoesNotKeepRedisFromBeingKept(t *testing.T) {
+	o := sentinelDemo(t)
+	o.patch("demo", "{spec: {hub: {podMetadata: {labels: {team: 'a b'}}}}}")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
+	if err := o.admin.Delete(t.Context(), get(o, &corev1.Pod{}, "demo-redis-1"), client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	o.redisReady("demo", func(cluster *v1alpha1.ChatCluster) error {
+		if synced := ptr.Deref(cluster.Status.Redis.ReplicasInSync, 0); synced != 2 || o.runSets("demo") > 0 {
+			return fmt.Errorf("%d replicas are in sync", synced)
+		}
+		return nil
+	})
+}
+
+func TestANewCertificateReplacesSentinelsOnly(t *testing.T) {
+	o := runOperator(t)
+	o.redisCertificate("redis-tls")
+	o.chatCluster("demo", "{redis: {mode: Sentinel, sentinel: {replicas: 1}, tls: {secretName: redis-tls}}}")
+	o.ready("demo")
+	o.settle("demo")
+	pods := func() map[string]string {
+		uids := map[string]string{}
+		for _, name := range []string{"demo-redis-0", "demo-redis-1", "demo-sentinel-0", "demo-sentinel-1", "demo-sentinel-2"} {
+			pod := &corev1.Pod{}
+			if o.has(pod, name) {
+				uids[name] = string(pod.UID)
+			}
+		}
+		return uids
+	}
+	before := pods()
+	o.redisCertificate("redis-tls")
+	o.redisReady("demo", func(*v1alpha1.ChatCluster) error {
+		for name, uid := range pods() {
+			if strings.Contains(name, "sentinel") && uid == before[name] {
+				return fmt.Errorf("%s has the old certificate", name)
+			}
+		}
+		return nil
+	})
+	o.ready("demo")
+	if after := pods(); after["demo-redis-0"] != before["demo-redis-0"] || after["demo-redis-1"] != before["demo-redis-1"] {
+		t.Error("servers are restarted for what they can be told")
+	}
+}
