@@ -82,8 +82,11 @@ type Member struct {
 	mu sync.Mutex
 	// owned are the connections of this server and their epochs.
 	owned map[string]int64
-	// finished are connections whose tombstones are still to be written.
+	// finished are connections whose tombstones are still to be written; buried is how many have been taken out of it, and
+	// burial is closed when there are more.
 	finished []Holding
+	buried   uint64
+	burial   chan struct{}
 	// peers are the other servers as of the last renewal; they are asked when the directory does not know.
 	peers []Server
 	// joined is when a server last came or went.
@@ -150,7 +153,7 @@ func NewMember(options MemberOptions) *Member {
 		options: options, logger: options.Logger, ended: ctx, stop: stop,
 		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1), renewing: make(chan struct{}, 1),
 		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {}, load: func() Load { return Load{} },
-		givings: make(map[string]*giving), takings: make(map[string]*taking),
+		givings: make(map[string]*giving), takings: make(map[string]*taking), burial: make(chan struct{}),
 	}
 	m.work.Go(func() { m.renewals(ctx) })
 	m.work.Go(func() { m.bookkeeping(ctx) })
@@ -196,18 +199,6 @@ func (m *Member) Owns(connectionID string) bool {
 	defer m.mu.Unlock()
 	_, owned := m.owned[connectionID]
 	return owned
-}
-
-// Release says that a connection of this server has ended. Its tombstone is written soon.
-func (m *Member) Release(connectionID string) {
-	m.mu.Lock()
-	epoch, owned := m.owned[connectionID]
-	delete(m.owned, connectionID)
-	if owned && len(m.finished) < maximumFinished { // beyond it the entry's life ends it
-		m.finished = append(m.finished, Holding{connectionID, epoch})
-	}
-	m.mu.Unlock()
-	signal(m.ending)
 }
 
 // Close writes the tombstones that are due, takes this server out of the directory and ends all that NewMember started.

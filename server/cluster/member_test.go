@@ -53,6 +53,28 @@ func TestAnEndedConnectionCannotBeClaimedAgain(t *testing.T) {
 	s.expectOwner(s.members[0], "c", true, "")
 }
 
+func TestWhoEndsAConnectionKnowsItsTombstoneIsThere(t *testing.T) {
+	s := simulate(t, 2)
+	var ending sync.WaitGroup
+	for round := range 50 {
+		id := fmt.Sprint("c", round)
+		s.expectOwner(s.members[0], id, true, "m_a")
+		ending.Go(func() {
+			s.members[0].End(id)
+			if !s.entry(id).Ended {
+				t.Errorf("%s has no tombstone when its end is over", id)
+			}
+		})
+	}
+	ending.Wait()
+	s.members[0].End("c0") // once more does nothing
+	s.expectOwner(s.members[0], "left", true, "m_a")
+	s.directory.setAway(true)
+	s.members[0].End("left") // gives up
+	s.directory.setAway(false)
+	s.eventually("the tombstone", func() bool { return s.entry("left").Ended })
+}
+
 func TestTombstonesWaitForTheDirectory(t *testing.T) {
 	s := simulate(t, 2)
 	s.expectOwner(s.members[0], "c", true, "m_a")

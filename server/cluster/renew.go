@@ -168,6 +168,9 @@ func (m *Member) writeTombstones(ctx context.Context) error {
 		}
 		m.mu.Lock()
 		m.finished = m.finished[len(batch):]
+		m.buried += uint64(len(batch))
+		close(m.burial)
+		m.burial = make(chan struct{})
 		m.mu.Unlock()
 	}
 }

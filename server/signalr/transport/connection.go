@@ -160,12 +160,23 @@ const (
 func (c *Connection) Finish(last *Payload, code uint16) {
 	c.mu.Lock()
 	c.closeCode = code
+	comesBack := c.stateful && c.kind == WebSockets
 	c.stateful = false
 	attached := c.state != stateIdle || c.kind == LongPolling
 	c.mu.Unlock()
-	c.outbox.finish(last)
-	if !attached {
+	switch {
+	case !attached:
+		c.outbox.finish(last)
 		c.dispose(nil)
+	case comesBack && c.negotiated && c.manager.options.Peers != nil:
+		// Microsoft's JavaScript client opens a connection once more that was closed, beside the next one, and takes
+		// what comes there for the next one's: every server must refuse it by then.
+		c.manager.spawn(func() {
+			c.manager.options.Peers.End(c.id)
+			c.outbox.finish(last)
+		})
+	default:
+		c.outbox.finish(last)
 	}
 }
 

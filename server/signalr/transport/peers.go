@@ -29,6 +29,8 @@ type Peers interface {
 	Reclaim(ctx context.Context, connectionID string) (kept bool, err error)
 	// Release says that a connection that was claimed has ended. It does not block.
 	Release(connectionID string)
+	// End is Release that returns when the other servers refuse the connection's client, or after a moment.
+	End(connectionID string)
 }
 
 // forwardedKey marks requests that come from a peer.
