@@ -144,43 +144,54 @@ func (p *planner) meet(from, to *Server) {
 // them.
 func (p *planner) assign(v *clusterView, complete bool) (troubles []string) {
 	free := p.free(v)
-	for _, slots := range p.unowned(v) {
-		troubles = append(troubles, fmt.Sprintf("nobody has the slots %d-%d", slots.First, slots.Last))
-		if complete && len(free) > 0 {
-			p.do(Step{Action: Assign, Member: free[0].Name, Slots: slots})
-			free = free[1:]
+	for _, part := range p.unowned(v) {
+		troubles = append(troubles, fmt.Sprintf("nobody has the slots %d-%d", part.slots.First, part.slots.Last))
+		if !complete {
+			continue
+		}
+		owner := free[part.shard]
+		if owner == nil && len(v.shards) == p.wanted.Shards {
+			owner = v.shards[part.shard].Primary // a part of its slots is missing
+		}
+		if owner != nil {
+			p.do(Step{Action: Assign, Member: owner.Name, Slots: part.slots})
 		}
 	}
 	return troubles
 }
 
+// missing is slots of a shard that nobody has.
+type missing struct {
+	shard int
+	slots SlotRange
+}
+
 // unowned are the slots that nobody has, cut where the shards of a new Cluster end.
-func (p *planner) unowned(v *clusterView) []SlotRange {
-	var all []SlotRange
+func (p *planner) unowned(v *clusterView) []missing {
+	var all []missing
 	shards := p.wanted.Shards
 	for _, part := range v.parts {
 		for shard := range shards {
 			first := max(part.slots.First, shard*Slots/shards)
 			last := min(part.slots.Last, (shard+1)*Slots/shards-1)
 			if part.owner == "" && first <= last {
-				all = append(all, SlotRange{first, last})
+				all = append(all, missing{shard, SlotRange{first, last}})
 			}
 		}
 	}
 	return all
 }
 
-// free are the primaries that own no slots, in the order of their numbers; and if there are none, one that does.
-func (p *planner) free(v *clusterView) []*Server {
-	var free []*Server
+// free has for each shard the first of its primaries that own no slots.
+func (p *planner) free(v *clusterView) map[int]*Server {
+	free := make(map[int]*Server)
 	for _, server := range p.nodes() {
-		if v.servers[server.Node.ID] == server && server.Wanted && server.Primary && !v.owns(server.Node.ID) {
-			free = append(free, server)
+		if v.servers[server.Node.ID] != server || !server.Wanted || !server.Primary || server.Keys > 0 || v.owns(server.Node.ID) {
+			continue
 		}
-	}
-	for _, shard := range v.shards {
-		if len(free) == 0 && shard.Primary != nil {
-			free = append(free, shard.Primary)
+		shard := server.Ordinal % p.wanted.Shards
+		if first := free[shard]; first == nil || server.Ordinal < first.Ordinal {
+			free[shard] = server
 		}
 	}
 	return free

@@ -2,51 +2,35 @@ package redisform
 
 import "slices"
 
-// joinShards makes those nodes replicas that have no shard, and evens out how many replicas each has. It returns what is
-// missing.
+// joinShards makes nodes replicas in the shards that are theirs. It returns what is missing.
 func (p *planner) joinShards(v *clusterView, complete bool) (troubles []string) {
 	if len(v.shards) < p.wanted.Shards {
 		return nil
 	}
-	counts := p.replicas(v)
 	for _, server := range p.nodes() {
 		if !server.Wanted || v.servers[server.Node.ID] != server || v.owns(server.Node.ID) {
 			continue
 		}
+		home := p.home(v, server)
 		switch shard := v.shardOf(server.Node.ID); {
 		case shard == nil && server.Primary && server.Keys > 0:
 			troubles = append(troubles, server.Name+" has data of no shard: delete its volume if they are not needed")
 		case shard == nil:
-			target := p.poorest(v, counts, server.Ordinal)
-			counts[target.ID]++
-			p.replicate(server, target)
-			troubles = append(troubles, server.Name+" joins a shard")
+			p.replicate(server, home)
+			troubles = append(troubles, server.Name+" joins its shard")
 		case !server.LinkUp && shard.Primary != nil:
 			troubles = append(troubles, server.Name+" gets the data")
+		case shard != home && complete && len(troubles) == 0:
+			p.replicate(server, home)
+			troubles = append(troubles, server.Name+" moves to its shard")
 		}
-	}
-	if complete && len(troubles) == 0 { // those that are away may be replicas of the poorest
-		return p.even(v, counts)
 	}
 	return troubles
 }
 
-// replicas is how many each shard has, those included that are away for now.
-func (p *planner) replicas(v *clusterView) map[string]int {
-	counts := make(map[string]int)
-	for _, shard := range v.shards {
-		for _, replica := range shard.Replicas {
-			if replica.Wanted {
-				counts[shard.ID]++
-			}
-		}
-		for _, away := range shard.Away {
-			if !p.gone(v, away) {
-				counts[shard.ID]++
-			}
-		}
-	}
-	return counts
+// home is the shard of a server: its number says which, so that each keeps those pods that were spread for it.
+func (p *planner) home(v *clusterView, server *Server) *shardView {
+	return &v.shards[server.Ordinal%p.wanted.Shards]
 }
 
 // giveData lets those give their data to others that have those of a shard.
@@ -65,40 +49,11 @@ func (p *planner) giveData(v *clusterView) {
 	}
 }
 
-// poorest is the shard with the fewest replicas, and of several the one that the number says.
-func (p *planner) poorest(v *clusterView, counts map[string]int, ordinal int) *shardView {
-	best := &v.shards[ordinal%len(v.shards)]
-	for i := range v.shards {
-		if shard := &v.shards[i]; counts[shard.ID] < counts[best.ID] {
-			best = shard
-		}
-	}
-	return best
-}
-
 func (p *planner) replicate(server *Server, shard *shardView) {
 	if shard.Primary == nil || !server.Node.knows(shard.ID) {
 		return // a replica that has never seen its primary must not be there to be elected
 	}
-	p.do(Step{Action: Replicate, Member: server.Name, Target: shard.ID, Why: "the shard of " + shard.Primary.Name + " has the fewest replicas"})
-}
-
-// even moves a replica from a shard that has two more than another one.
-func (p *planner) even(v *clusterView, counts map[string]int) (troubles []string) {
-	poor := p.poorest(v, counts, 0)
-	for i := range v.shards {
-		rich := &v.shards[i]
-		if counts[rich.ID] < counts[poor.ID]+2 || rich.Primary == nil {
-			continue
-		}
-		wanted := slices.DeleteFunc(slices.Clone(rich.Replicas), func(s *Server) bool { return !s.Wanted })
-		if len(wanted) > 0 {
-			moved := wanted[len(wanted)-1]
-			p.replicate(moved, poor)
-			return []string{moved.Name + " moves to a shard with fewer replicas"}
-		}
-	}
-	return nil
+	p.do(Step{Action: Replicate, Member: server.Name, Target: shard.ID, Why: "its shard is that of " + shard.Primary.Name})
 }
 
 // gone tells whether a node is away for good: the server of its name is another one now, or there is none.
