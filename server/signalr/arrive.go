@@ -29,9 +29,8 @@ type arrival struct {
 	// state is what Import has decoded, exported the transport's part of it.
 	state    handover.State
 	exported transport.State
-	// decided is closed when it is known whose the connection is; committed is set before.
-	decided   chan struct{}
-	committed bool
+	// decided is closed when it is known whose the connection is.
+	decided chan struct{}
 	// resumed is set when the client has been told where this server goes on.
 	resumed atomic.Bool
 
@@ -177,7 +176,6 @@ func (a *arrival) Commit() {
 	c.transport.Divert(true)
 	c.inbox.hold()
 	c.hub.index.settle(c)
-	a.committed = true
 	for _, result := range a.state.Results {
 		c.hub.forwardedResult(result.InvocationID, result.ReturnTo, c)
 	}
@@ -216,19 +214,19 @@ func (a *arrival) Abort() {
 	close(a.decided)
 }
 
-// isBehind tells whether a group command comes after the fence, so that it is for this server if the connection is.
-func (a *arrival) isBehind(ctx context.Context) bool {
+// place is where the connection's stay begins: how many fences had cut group commands when that of this move did.
+func (a *arrival) place() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.commandFences > 0 && backplane.FencesBefore(ctx) >= a.commandFences
+	return a.commandFences
 }
 
-// awaited waits until it is known whose the connection is, and tells whether it is this server's.
-func (a *arrival) awaited(ctx context.Context) (bool, error) {
+// awaited waits until it is known whose the connection is.
+func (a *arrival) awaited(ctx context.Context) error {
 	select {
 	case <-a.decided:
-		return a.committed, nil
+		return nil
 	case <-ctx.Done():
-		return false, errors.Join(errMoving, context.Cause(ctx))
+		return errors.Join(errMoving, context.Cause(ctx))
 	}
 }

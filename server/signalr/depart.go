@@ -34,8 +34,6 @@ type departure struct {
 	side       *sideBuffer
 	// fenced is closed when the flow of messages to the connection has been cut here.
 	fenced chan struct{}
-	// commandFences is how many fences had cut group commands by then, this one included; it is set before fenced is closed.
-	commandFences uint64
 	// results are calls that the client has to answer, taken out when its state was.
 	results []owedResult
 
@@ -43,6 +41,8 @@ type departure struct {
 	mu sync.Mutex
 	// gap is set when a message may have been missed here before the fence came.
 	gap bool
+	// commandFences is how many fences had cut group commands when that of this move did, it included; 0 before.
+	commandFences uint64
 	// postponed ends the connection if it stays: its end was wanted meanwhile.
 	postponed func()
 	decided   bool
@@ -268,6 +268,7 @@ func (g *giver) Given(connectionID string) {
 	c.hub.results.handOver(d.results)
 	c.transport.Given()
 	c.leave()
+	c.hub.departed.add(c.id(), c.since(), d.place())
 	c.hub.index.remove(c)
 	c.membership.open() // who waited to change its groups finds it elsewhere
 }
@@ -279,6 +280,13 @@ func (c *connection) leave() {
 	c.mu.Unlock()
 	c.inbox.close()
 	c.cancel(context.Canceled)
+}
+
+// place is where the connection's stay ends: how many fences had cut group commands when that of this move did.
+func (d *departure) place() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.commandFences
 }
 
 // postpone puts an end off until it is known whose the connection is. It reports false if it is known.

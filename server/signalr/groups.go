@@ -3,6 +3,7 @@ package signalr
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 )
@@ -64,36 +65,48 @@ func (h *Hub) enter(ctx context.Context, connectionID string) (*connection, erro
 }
 
 // command carries out a group command of another server. Those for a connection that moves are cut by the fence as messages
-// are: what comes before it is for the old server, what comes behind it for the new one. local tells that this is the one that has
-// acted.
-func (h *Hub) command(ctx context.Context, connectionID string, act func(*connection) (bool, error), elsewhere func() error) (local bool, err error) {
+// are: what comes before it is for the old server, what comes behind it for the new one. Where the old one finds that the connection has
+// gone, it has the new one act by a command of its own. local tells that this server has acted.
+func (h *Hub) command(ctx context.Context, connectionID string, act func(*connection) (bool, error), elsewhere func(context.Context) error) (local bool, err error) {
 	if expected := h.index.expectedConnection(connectionID); expected != nil {
-		if committed, err := expected.arrival.awaited(ctx); !committed || err != nil {
+		if err := expected.arrival.awaited(ctx); err != nil {
 			return false, err
 		}
 	}
-	was := h.index.find(connectionID)
-	if was == nil || was.arrival != nil && !was.arrival.isBehind(ctx) {
-		return false, nil
+	place := backplane.FencesBefore(ctx)
+	for {
+		c, err := h.enter(ctx, connectionID)
+		if err != nil {
+			return false, err
+		}
+		covered := h.departed.covers(connectionID, place)
+		if c != nil {
+			defer c.membership.leave()
+			if covered || place >= c.since() {
+				return act(c)
+			}
+			return false, nil
+		}
+		if !covered {
+			return false, nil
+		}
+		limited, cancel := context.WithTimeout(ctx, elsewhereTimeout)
+		err = elsewhere(limited)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return true, err
+		}
+		// The connection may have come back meanwhile; then that command waits behind this one.
 	}
-	c, err := h.enter(ctx, connectionID)
-	switch {
-	case err != nil:
-		return false, err
-	case c != nil:
-		defer c.membership.leave()
-		return act(c)
-	}
-	if left := was.departure.Load(); left != nil && left.isBefore(ctx) {
-		// It came before the fence, so the new server leaves it to this one, which has the connection no more.
-		return true, elsewhere()
-	}
-	return false, nil
 }
 
-// isBefore tells whether a group command came before the fence.
-func (d *departure) isBefore(ctx context.Context) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.commandFences == 0 || backplane.FencesBefore(ctx) < d.commandFences
+// elsewhereTimeout is how long the new server of a connection may take to carry out a command that the old one passes on.
+const elsewhereTimeout = 3 * time.Second
+
+// since is from which place in the order of group commands on the connection is this server's.
+func (c *connection) since() uint64 {
+	if c.arrival == nil {
+		return 0
+	}
+	return c.arrival.place()
 }

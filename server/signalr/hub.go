@@ -24,7 +24,9 @@ type Hub struct {
 	index   *index
 	results results
 	fences  fences
-	log     *slog.Logger
+	// departed are connections that have moved to other servers.
+	departed departed
+	log      *slog.Logger
 	// pings are the encoded Ping of each protocol, in the order of options.Protocols: they never change.
 	pings []*transport.Payload
 	// closing is set when the server shuts down: no connection is opened any more.

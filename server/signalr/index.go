@@ -32,7 +32,9 @@ func newIndex() *index {
 
 // add enters a connection once the backplane delivers what is sent to it.
 func (x *index) add(ctx context.Context, c *connection) error {
-	targets := []backplane.Target{{Scope: backplane.ScopeConnection, Name: c.id()}}
+	self := selfOf(c)
+	defer x.turns.take(self)()
+	targets := []backplane.Target{self}
 	user := userOf(c)
 	if c.user != "" {
 		defer x.turns.take(user)()
@@ -80,7 +82,7 @@ func (x *index) remove(c *connection) {
 
 // leaveAll ends what a connection listens to.
 func (x *index) leaveAll(c *connection, groups map[string]struct{}) {
-	x.carrier.Unsubscribe(backplane.Target{Scope: backplane.ScopeConnection, Name: c.id()})
+	x.leaveSelf(c)
 	if c.user != "" {
 		x.leave(userOf(c), c)
 	}
@@ -204,6 +206,19 @@ func (x *index) leave(target backplane.Target, c *connection) {
 	if empty {
 		x.carrier.Unsubscribe(target)
 	}
+}
+
+// leaveSelf ends the subscription of a connection itself, unless it has come back from another server by now.
+func (x *index) leaveSelf(c *connection) {
+	self := selfOf(c)
+	defer x.turns.take(self)()
+	if x.find(c.id()) == nil && x.expectedConnection(c.id()) == nil {
+		x.carrier.Unsubscribe(self)
+	}
+}
+
+func selfOf(c *connection) backplane.Target {
+	return backplane.Target{Scope: backplane.ScopeConnection, Name: c.id()}
 }
 
 func userOf(c *connection) backplane.Target {

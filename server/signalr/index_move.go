@@ -50,10 +50,11 @@ func (x *index) expect(ctx context.Context, c *connection, groups []string) erro
 	for _, group := range groups {
 		memberships = append(memberships, backplane.Target{Scope: backplane.ScopeGroup, Name: group})
 	}
-	for _, target := range inOrder(memberships) {
+	self := selfOf(c)
+	for _, target := range inOrder(append(memberships[:len(memberships):len(memberships)], self)) {
 		defer x.turns.take(target)()
 	}
-	targets := []backplane.Target{{Scope: backplane.ScopeConnection, Name: c.id()}}
+	targets := []backplane.Target{self}
 	for _, target := range memberships {
 		if !x.hasMembers(target) {
 			targets = append(targets, target)

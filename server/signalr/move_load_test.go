@@ -3,8 +3,10 @@ package signalr_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -73,16 +75,65 @@ func publications(nodes []*node, c *traveller, number int) []*publication {
 	return all
 }
 
+// visit makes the client a member of one group after another, from a server that may not have it, and sends it a message there. It
+// must get that, and none that is sent after it was taken out.
+func visit(t *testing.T, n *node, c *traveller, method string, stop <-chan struct{}) *publication {
+	visits := &publication{method: method}
+	ctx := context.Background()
+	for number := 0; ; number++ {
+		visits.count.Store(int64(number))
+		select {
+		case <-stop:
+			return visits
+		default:
+		}
+		group := fmt.Sprintf("%s %d", method, number)
+		err := n.hub.Groups().Add(ctx, c.id, group)
+		if err == nil {
+			err = n.hub.Clients().Group(group).Send(ctx, method, number)
+		}
+		// Who is taken out is not waited for by what is still on its way.
+		for began := time.Now(); err == nil && len(c.got(method)) <= number && c.failed() == nil; time.Sleep(time.Millisecond) {
+			if time.Since(began) > 2*patience {
+				err = errors.New("the message did not come")
+			}
+		}
+		if err == nil {
+			err = n.hub.Groups().Remove(ctx, c.id, group)
+		}
+		if err == nil {
+			err = n.hub.Clients().Group(group).Send(ctx, method+" missed", number)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", group, err)
+			return visits
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // expectAll waits for all numbers of a publication, and looks that they came once and in order.
 func (c *traveller) expectAll(t *testing.T, p *publication) {
 	t.Helper()
 	count := int(p.count.Load())
-	eventually(t, fmt.Sprintf("%d messages of %s", count, p.method), func() bool { return len(c.got(p.method)) >= count || c.failed() != nil })
+	eventuallySo(t, func() bool { return len(c.got(p.method)) >= count || c.failed() != nil }, func() string {
+		return fmt.Sprintf("%d messages of %s, %v are missing", count, p.method, missing(c.got(p.method), count))
+	})
 	for at, number := range c.got(p.method) {
 		if at != number {
 			t.Fatalf("%s: the message after %d is %d", p.method, at-1, number)
 		}
 	}
+}
+
+// missing are the numbers below count that are not among those.
+func missing(those []int, count int) (missing []int) {
+	for number := range count {
+		if !slices.Contains(those, number) {
+			missing = append(missing, number)
+		}
+	}
+	return missing
 }
 
 func testMovesUnderLoad(t *testing.T, mode redis.Mode, clients int, lasting time.Duration) {
@@ -102,6 +153,10 @@ func testMovesUnderLoad(t *testing.T, mode redis.Mode, clients int, lasting time
 	var working sync.WaitGroup
 	for _, p := range all {
 		working.Go(func() { p.publish(t, stop, 20*time.Millisecond) })
+	}
+	visits := make([]*publication, len(nodes))
+	for at, n := range nodes {
+		working.Go(func() { visits[at] = visit(t, n, travellers[0], fmt.Sprintf("visits from %d", at), stop) })
 	}
 	calls := make([]int, clients)
 	for number, c := range travellers {
@@ -145,6 +200,13 @@ func testMovesUnderLoad(t *testing.T, mode redis.Mode, clients int, lasting time
 			}
 		}
 	}
+	for _, visited := range visits {
+		travellers[0].expectAll(t, visited)
+		if missed := travellers[0].got(visited.method + " missed"); len(missed) > 0 {
+			t.Errorf("%s: messages to groups that were left: %v", visited.method, missed)
+		}
+		messages += int(visited.count.Load())
+	}
 	moved := 0
 	for _, n := range nodes {
 		moved += n.moves.count("")
@@ -159,5 +221,7 @@ func testMovesUnderLoad(t *testing.T, mode redis.Mode, clients int, lasting time
 }
 
 func TestMovesLoseAndDoubleNothingUnderLoad(t *testing.T) {
-	testMovesUnderLoad(t, redis.ModePubSub, 4, 3*time.Second)
+	for _, mode := range redis.Modes() {
+		t.Run(string(mode), func(t *testing.T) { testMovesUnderLoad(t, mode, 4, 2*time.Second) })
+	}
 }

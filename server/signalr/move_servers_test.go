@@ -157,6 +157,12 @@ func (l testLog) Write(line []byte) (int, error) {
 // eventually waits for what announces itself by no event.
 func eventually(t testing.TB, what string, ask func() bool) {
 	t.Helper()
+	eventuallySo(t, ask, func() string { return what })
+}
+
+// eventuallySo is eventually for what can only be said once it has not happened.
+func eventuallySo(t testing.TB, ask func() bool, what func() string) {
+	t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(2 * patience)
@@ -164,7 +170,7 @@ func eventually(t testing.TB, what string, ask func() bool) {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("not within %s: %s", 2*patience, what)
+			t.Fatalf("not within %s: %s", 2*patience, what())
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (h *receiver) AddToGroup(ctx context.Context, connectionID, group string) (
 	hub := (*Hub)(h)
 	return hub.command(ctx, connectionID,
 		func(c *connection) (bool, error) { return h.index.join(ctx, c, group) },
-		func() error { return h.carrier.AddToGroup(ctx, connectionID, group) })
+		func(ctx context.Context) error { return h.carrier.AddToGroup(ctx, connectionID, group) })
 }
 
 // RemoveFromGroup implements backplane.Receiver.
@@ -28,7 +28,7 @@ func (h *receiver) RemoveFromGroup(ctx context.Context, connectionID, group stri
 			h.index.part(c, group)
 			return true, nil
 		},
-		func() error { return h.carrier.RemoveFromGroup(ctx, connectionID, group) })
+		func(ctx context.Context) error { return h.carrier.RemoveFromGroup(ctx, connectionID, group) })
 }
 
 // Complete implements backplane.Receiver.
