@@ -104,13 +104,17 @@ func (d *departure) begin(ctx context.Context) error {
 	if c.phaseNow() != phaseOpen {
 		return cluster.Refuse(cluster.RefusedBusy, nil)
 	}
-	if err := c.transport.BeginGiving(); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, quietTimeout)
+	defer cancel()
+	err := c.transport.BeginGiving()
+	if errors.Is(err, transport.ErrAttached) && c.transport.Park(ctx) == nil {
+		err = c.transport.BeginGiving() // the socket was one that the client has left
+	}
+	if err != nil {
 		return cluster.Refuse(reasonNotToGive(err), err)
 	}
 	c.departure.Store(d)
 	c.inbox.hold()
-	ctx, cancel := context.WithTimeout(ctx, quietTimeout)
-	defer cancel()
 	if err := c.quiet(ctx); err != nil {
 		c.membership.open()
 		d.stay()

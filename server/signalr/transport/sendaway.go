@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net"
 	"time"
 )
@@ -10,25 +11,48 @@ import (
 // give up their session. The connection waits for its client from before the client can notice. SendAway does not wait; it
 // reports false if there is no such socket.
 func (c *Connection) SendAway() bool {
+	_, begun := c.sendAway()
+	return begun
+}
+
+// Park does the same, for a client that has another socket elsewhere, and waits until the connection has none here.
+func (c *Connection) Park(ctx context.Context) error {
+	parked, _ := c.sendAway()
+	if parked == nil {
+		return ErrConnectionClosed
+	}
+	select {
+	case <-parked:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// sendAway returns what is closed when the connection waits for its client, nil if it has no socket that can be ended, and
+// whether this call has begun to end it.
+func (c *Connection) sendAway() (parked <-chan struct{}, begun bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	socket, ok := c.socket.(*webSocket)
-	ok = ok && c.stateful && c.state == stateAttached && !socket.leaving
-	if ok {
-		socket.leaving = true
+	if !ok || !c.stateful || c.state != stateAttached {
+		return nil, false
 	}
-	c.mu.Unlock()
-	if ok {
-		c.manager.spawn(socket.leave)
+	if socket.leaving == nil {
+		leaving := make(chan struct{})
+		socket.leaving, begun = leaving, true
+		c.manager.spawn(func() { socket.leave(leaving) })
 	}
-	return ok
+	return socket.leaving, begun
 }
 
 // leave ends the socket once the message that is being written is complete.
-func (s *webSocket) leave() {
+func (s *webSocket) leave(parked chan<- struct{}) {
 	if written := s.connection.outbox.retire(s); written != nil {
 		<-written
 	}
 	s.connection.park(s)
+	close(parked)
 	closeWrite(s.net)
 	// The reader of the socket goes on, and drops what comes: bytes that nobody reads would turn the end into a reset.
 	_ = s.net.SetReadDeadline(time.Now().Add(lingerTimeout))

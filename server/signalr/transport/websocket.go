@@ -32,8 +32,9 @@ type webSocket struct {
 	heard time.Time
 	// early are bytes that came with the request, until they are read.
 	early []byte
-	// leaving is set when this server has begun to end the socket (SendAway); guarded by the connection's mu.
-	leaving bool
+	// leaving is set when this server has begun to end the socket (SendAway), and closed when the connection waits for
+	// another one; the field is guarded by the connection's mu.
+	leaving <-chan struct{}
 	// forwarded is set if the socket came through another server.
 	forwarded bool
 }
