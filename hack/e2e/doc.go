@@ -18,5 +18,6 @@
 //	E2E_NODE_ADDRESS                   where node ports are reached; default: the address of a node
 //	E2E_ARTIFACTS                      folder for logs, events and objects of a failed run; default bin/e2e
 //	KIND_CLUSTER_NAME                  the kind cluster into which the commands of the README load images; else they are skipped
+//	E2E_IMAGES                         "containers" lets the README's images be built from the Dockerfile, with DOCKER_BUILD_FLAGS
 //	HELM                               default: helm on PATH, or bin/helm
 package e2e

@@ -31,10 +31,10 @@ const (
 // those of kind are.
 func (c *chat) nodeFaults() []disturbance {
 	return []disturbance{
-		{name: "node drained", do: c.onNode(c.drainNode)},
 		{name: "node paused for 20 s", full: true, do: c.onNode(c.pauseNode)},
 		{name: "node cut off for 75 s", full: true, do: c.onNode(c.cutNodeOff)},
 		{name: "node stopped for 75 s", full: true, do: c.onNode(c.stopNode)},
+		{name: "node drained", do: c.onNode(c.drainNode)},
 	}
 }
 
