@@ -25,6 +25,8 @@ type Outcome struct {
 	Clients, Reconnects int
 	// Servers are the names of those that took messages.
 	Servers []string
+	// Twice is how many messages each client heard more than once, of those that did.
+	Twice map[string]int
 	// Took is how long the disturbance lasted.
 	Took time.Duration
 }
@@ -139,6 +141,6 @@ func (c *Crowd) end(current *phase, took time.Duration, reconnects int) Outcome 
 	delete(c.phases, current.name)
 	return Outcome{
 		Report: current.books.Report(), Clients: c.Size(), Reconnects: reconnects,
-		Servers: slices.Sorted(maps.Keys(current.servers)), Took: took,
+		Servers: slices.Sorted(maps.Keys(current.servers)), Twice: current.books.Twice(), Took: took,
 	}
 }

@@ -160,6 +160,22 @@ func (l *Ledger) pause(c *listener) time.Duration {
 	return pause
 }
 
+// Twice says of each client that heard messages more than once how many of them: whether one client heard everything twice,
+// or all heard one message twice, are different faults.
+func (l *Ledger) Twice() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := map[string]int{}
+	for name, c := range l.clients {
+		for id, times := range c.heard {
+			if times > 1 && l.messages[id] != nil {
+				found[name]++
+			}
+		}
+	}
+	return found
+}
+
 // Entries is how many answers and deliveries have been booked: as long as it grows, more may come.
 func (l *Ledger) Entries() int {
 	l.mu.Lock()

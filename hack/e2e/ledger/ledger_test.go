@@ -123,3 +123,20 @@ func TestReportCountsWhatEachClientShouldHaveHeard(t *testing.T) {
 		})
 	}
 }
+
+func TestTwiceNamesThoseWhoHeardMessagesMoreThanOnce(t *testing.T) {
+	l := New(at(0))
+	for _, client := range []string{"once", "twice"} {
+		l.Join(client, at(0))
+	}
+	for _, id := range []string{"1", "2"} {
+		l.Say(id, at(1))
+		l.Answer(id, nil)
+		l.Hear("once", id, at(1))
+		l.Hear("twice", id, at(1))
+		l.Hear("twice", id, at(2))
+	}
+	if got := l.Twice(); len(got) != 1 || got["twice"] != 2 {
+		t.Errorf("those who heard messages twice are %v, want that client alone, with 2", got)
+	}
+}
