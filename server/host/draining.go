@@ -29,6 +29,7 @@ func (h *Host) draining(draining bool) {
 	h.metrics.Draining(draining)
 	// A client whose connection is kept would send its next request here, whatever load balancers know.
 	h.web.SetKeepAlivesEnabled(!draining)
+	h.hubs.GiveAway(draining)
 	if h.peers != nil {
 		h.peers.member.RenewNow()
 	}
@@ -55,16 +56,13 @@ func (h *Host) load() cluster.Load {
 type clients struct{ hubs *signalr.Server }
 
 // Count implements drain.Clients.
-func (c clients) Count() drain.Count {
-	census := c.hubs.Census()
-	return drain.Count{LongPolling: census.LongPolling, Stateless: census.Stateless}
-}
+func (c clients) Count() drain.Count { return drain.Count(c.hubs.Census()) }
 
 // SendAway implements drain.Clients.
-func (c clients) SendAway(int) int { return 0 }
+func (c clients) SendAway(most int) int { return c.hubs.SendSomeAway(most) }
 
 // Tell implements drain.Clients.
-func (c clients) Tell(most int, _ bool) int { return c.hubs.Dismiss(most) }
+func (c clients) Tell(most int, all bool) int { return c.hubs.Dismiss(most, all) }
 
 // Cut implements drain.Clients.
 func (c clients) Cut() {}

@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -9,16 +10,34 @@ import (
 
 // Census counts the clients of a server by what a drain can do for them; those that were dismissed are not counted.
 type Census struct {
+	// Stateful are those that other servers can go on with, Movable those of them, and of Tunnelled, that can be sent away now.
+	Stateful, Movable int
 	// LongPolling and Stateless have to begin anew elsewhere, by their transport: long polling, and the others.
 	LongPolling, Stateless int
+	// Tunnelled are sockets of connections that other servers own.
+	Tunnelled int
 }
+
+// How long a client that was sent away is left alone if it comes back here, and how long if something runs for it: then it is
+// moved only if that ends in time.
+const (
+	restTime     = time.Second
+	busyRestTime = 3 * time.Second
+)
 
 // Census counts the clients.
 func (s *Server) Census() Census {
 	var census Census
+	now := time.Now()
+	census.Tunnelled, census.Movable = s.manager.Tunnels(restTime)
 	for _, c := range s.clients() {
 		switch {
 		case c.leaving():
+		case s.keepsSession(c):
+			census.Stateful++
+			if c.movable(now) {
+				census.Movable++
+			}
 		case c.transport.Kind() == transport.LongPolling:
 			census.LongPolling++
 		default:
@@ -28,22 +47,72 @@ func (s *Server) Census() Census {
 	return census
 }
 
-// Dismiss sends up to most clients elsewhere, at random: they get a Close with the invitation to connect again. Who
-// connects meanwhile is served as ever, until Shutdown. It returns how many were told.
-func (s *Server) Dismiss(most int) int {
-	all := s.clients()
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // whose turn it is is no secret
+// SendSomeAway sends up to most clients away (see SendAway), those first for which nothing runs, and the sockets of clients
+// whose connections other servers own. It returns how many.
+func (s *Server) SendSomeAway(most int) int {
+	now := time.Now()
+	var idle, busy []*connection
+	for _, c := range s.clients() {
+		switch {
+		case c.leaving() || !s.keepsSession(c) || !c.movable(now):
+		case c.activity.busy():
+			busy = append(busy, c)
+		default:
+			idle = append(idle, c)
+		}
+	}
+	shuffle(idle)
+	sent := 0
+	for _, c := range append(idle, busy...) {
+		if sent == most {
+			return sent
+		}
+		if c.sendAway() {
+			c.sentAway.Store(now.UnixNano())
+			sent++
+		}
+	}
+	return sent + s.manager.SendTunnelsAway(most-sent, restTime)
+}
+
+// Dismiss tells up to most clients, at random, that they shall begin anew elsewhere: they get a Close with the invitation to
+// connect again. Those that can be sent away are left out, unless all is set. Who connects meanwhile is served as ever,
+// until Shutdown. It returns how many were told.
+func (s *Server) Dismiss(most int, all bool) int {
+	clients := s.clients()
+	shuffle(clients)
 	told := 0
-	for _, c := range all {
+	for _, c := range clients {
 		if told == most {
 			break
 		}
-		if !c.leaving() {
+		if !c.leaving() && (all || !s.keepsSession(c)) {
 			c.sendElsewhere()
 			told++
 		}
 	}
 	return told
+}
+
+// keepsSession tells whether another server can go on with a connection.
+func (s *Server) keepsSession(c *connection) bool {
+	return s.options.Member != nil && c.transport.Stateful() && c.transport.Kind() == transport.WebSockets
+}
+
+// movable tells whether the client can be sent away now.
+func (c *connection) movable(now time.Time) bool {
+	if attached, _ := c.transport.Attached(); !attached || c.phaseNow() != phaseOpen {
+		return false
+	}
+	rest := restTime
+	if c.activity.busy() {
+		rest = busyRestTime
+	}
+	return now.Sub(time.Unix(0, c.sentAway.Load())) >= rest
+}
+
+func shuffle(clients []*connection) {
+	rand.Shuffle(len(clients), func(i, j int) { clients[i], clients[j] = clients[j], clients[i] }) //nolint:gosec // whose turn it is is no secret
 }
 
 // clients are all clients of all hubs.

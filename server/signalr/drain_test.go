@@ -28,7 +28,7 @@ func TestDismissedClientsAreInvitedToConnectAgain(t *testing.T) {
 	if census := server.Census(); census.Stateless != clients {
 		t.Fatalf("%+v", census)
 	}
-	if count := server.Dismiss(first); count != first {
+	if count := server.Dismiss(first, false); count != first {
 		t.Errorf("%d dismissed, want %d", count, first)
 	}
 	for range first {
@@ -42,11 +42,11 @@ func TestDismissedClientsAreInvitedToConnectAgain(t *testing.T) {
 		t.Error("one more was dismissed")
 	default:
 	}
-	if count := server.Dismiss(2 * clients); count != clients-first {
+	if count := server.Dismiss(2*clients, false); count != clients-first {
 		t.Errorf("%d dismissed, want the other %d", count, clients-first)
 	}
 	reading.Wait()
-	if count := server.Dismiss(1); count != 0 {
+	if count := server.Dismiss(1, false); count != 0 {
 		t.Errorf("%d dismissed, nobody is left", count)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -72,8 +72,9 @@ type Manager struct {
 	ended map[string]time.Time
 	// seeking has a channel for each token whose owner a request is looking for, closed when it is done.
 	seeking map[string]chan struct{}
-	// tunnels are the sockets of clients whose connections other servers own; nil when there shall be no more.
-	tunnels map[*tunnel]struct{}
+	// tunnels are the sockets of clients whose connections other servers own, with what is written to each once it has
+	// reached the owner; nil when there shall be no more.
+	tunnels map[*tunnel]*outlet
 	// arriving is how many connections may be about to come from other servers; they count as present.
 	arriving int
 	// emptied is set when the manager takes no new connections, and closed when it has none left.
@@ -92,7 +93,7 @@ func NewManager(options ManagerOptions) *Manager {
 	m := &Manager{
 		options: options, stop: stop, flusher: newFlusher(runtime.GOMAXPROCS(0)),
 		connections: make(map[string]*Connection), ended: make(map[string]time.Time), seeking: make(map[string]chan struct{}),
-		tunnels: make(map[*tunnel]struct{}),
+		tunnels: make(map[*tunnel]*outlet),
 	}
 	for range runtime.GOMAXPROCS(0) {
 		m.loops.Go(func() { m.flusher.work(ctx) })

@@ -73,8 +73,17 @@ func (m *Manager) enter(t *tunnel) bool {
 	if m.tunnels == nil {
 		return false
 	}
-	m.tunnels[t] = struct{}{}
+	m.tunnels[t] = nil
 	return true
+}
+
+// opened says that a tunnel has reached the owner.
+func (m *Manager) opened(t *tunnel, out *outlet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, present := m.tunnels[t]; present {
+		m.tunnels[t] = out
+	}
 }
 
 func (m *Manager) leave(t *tunnel) {
@@ -240,8 +249,12 @@ func (t *tunnel) carry(owner io.ReadWriteCloser) {
 			_, _ = io.CopyBuffer(writerOnly{owner}, readerOnly{t.client}, make([]byte, tunnelBuffer))
 		}
 	})
-	client := &patientWriter{conn: t.client, timeout: t.endpoint.options.TransportSendTimeout}
-	_, _ = io.CopyBuffer(client, readerOnly{owner}, make([]byte, tunnelBuffer))
+	out := &outlet{
+		client: &patientWriter{conn: t.client, timeout: t.endpoint.options.TransportSendTimeout},
+		shut:   func() { _ = owner.Close() }, opened: time.Now(),
+	}
+	t.manager.opened(t, out)
+	_, _ = io.CopyBuffer(out, readerOnly{owner}, make([]byte, tunnelBuffer))
 	closeWrite(t.client)
 	_ = t.client.SetReadDeadline(time.Now().Add(lingerTimeout))
 	<-upward

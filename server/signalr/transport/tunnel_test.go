@@ -168,6 +168,57 @@ func TestASocketThatSaysNothingIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestATunnelledClientIsSentAwayBetweenTwoFrames(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, after string
+		want          string
+	}{
+		"at an edge":     {before: "\x81\x02hi", want: "hi"},
+		"within a frame": {before: "\x81\x04la", after: "st\x81\x02no", want: "last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			peers, manager, client := startTunnels(t, 0)
+			client.send(t, masked(0x81, "sequence"))
+			owner := peers.attached(t)
+			go func() { _, _ = io.Copy(io.Discard, owner) }()
+			if _, err := io.WriteString(owner, test.before); err != nil { // the pipe's end has read it when this returns
+				t.Fatal(err)
+			}
+			if all, movable := manager.Tunnels(time.Hour); all != 1 || movable != 0 {
+				t.Errorf("%d tunnels, %d have been here for an hour", all, movable)
+			}
+			within := func() bool {
+				out := manager.outlets()[0]
+				out.mu.Lock()
+				defer out.mu.Unlock()
+				return !out.edges.AtEdge()
+			}
+			if test.after == "" {
+				client.expectMessage(t, test.want)
+			}
+			for deadline := time.Now().Add(patience); test.after != "" && !within() && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
+			if sent := manager.SendTunnelsAway(5, 0); sent != 1 {
+				t.Errorf("%d were sent away", sent)
+			}
+			go func() { _, _ = io.WriteString(owner, test.after) }() // not all of it is read any more
+			if test.after != "" {
+				client.expectMessage(t, test.want)
+			}
+			client.expectEnd(t)
+		})
+	}
+}
+
+// expectMessage wants a text message next.
+func (w *wire) expectMessage(t *testing.T, want string) {
+	t.Helper()
+	if first, payload := w.receive(t); first != 0x81 || payload != want {
+		t.Errorf("the client got %x %q, want %q", first, payload, want)
+	}
+}
+
 func TestTunnelsEndWithTheServer(t *testing.T) {
 	peers, manager, client := startTunnels(t, 0)
 	client.send(t, masked(0x81, "sequence"))
