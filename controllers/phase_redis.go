@@ -39,7 +39,7 @@ func (r *Reconciler) keepRedis(ctx context.Context, s *scope) {
 		r.event(s, corev1.EventTypeNormal, "RedisChanged", "%s", strings.Join(reasons, "; "))
 	}
 	if view.outcome.Status.FailedOver {
-		r.event(s, corev1.EventTypeNormal, "FailedOver", "%s is the primary of Redis now", view.outcome.Status.Primary)
+		r.event(s, corev1.EventTypeNormal, "FailedOver", "the primaries of Redis are %s now", strings.Join(primaries(view.outcome.Status), ", "))
 	}
 	for _, name := range view.outcome.Replace {
 		if err := r.replacePod(ctx, s, name); err != nil {

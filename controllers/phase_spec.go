@@ -26,10 +26,10 @@ func (r *Reconciler) checkSpec(_ context.Context, s *scope) error {
 func checkRedis(spec v1alpha1.ChatClusterSpec) error {
 	redis := spec.Redis
 	switch {
-	case redis.Mode == v1alpha1.RedisCluster:
-		return &specError{"redis.mode", "is a form of Redis that this operator does not run yet"}
 	case (redis.Mode == v1alpha1.RedisSentinel) != (redis.Sentinel != nil):
 		return &specError{"redis.sentinel", "is for mode Sentinel, which needs it"}
+	case (redis.Mode == v1alpha1.RedisCluster) != (redis.Cluster != nil):
+		return &specError{"redis.cluster", "is for mode Cluster, which needs it"}
 	case redis.Mode == v1alpha1.RedisExternal && redis.External == nil:
 		return &specError{"redis.external", "is missing, and mode External needs it"}
 	case redis.Mode != v1alpha1.RedisExternal && redis.External != nil:

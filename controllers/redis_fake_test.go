@@ -46,7 +46,11 @@ type fakeServer struct {
 	// passwords are digests by users.
 	passwords                      map[string][]string
 	internal, certificate, watched string
-	quorum                         int
+	// id, met, slots and of are those of a node of a Cluster: of is the ID of its primary.
+	id, of string
+	met    bool
+	slots  []redisform.SlotRange
+	quorum int
 }
 
 // fakeHands are those of one reconcile.
@@ -66,6 +70,7 @@ func (h fakeHands) find(member redisform.Member) *fakeServer {
 		for user, passwords := range h.access.Users {
 			found.passwords[user] = digests(passwords)
 		}
+		found.id = redisform.SentinelID(member.Name + member.Address)
 		found.internal = redisform.Digest(h.access.Internal.Passwords[0])
 		if h.known == nil {
 			h.known = map[string]*fakeServer{}
@@ -102,15 +107,42 @@ func (h fakeHands) Observe(_ context.Context, wanted redisform.Wanted, members [
 			facts.Sentinels = append(facts.Sentinels, redisform.Observer{Member: member, Answer: answer, ID: redisform.SentinelID(member.Host)})
 			continue
 		}
+		if wanted.Form == redisform.Cluster {
+			server.primary = server.of == ""
+		}
 		facts.Servers = append(facts.Servers, redisform.Server{
 			Member: member, Answer: answer, Primary: server.primary, Follows: server.follows, LinkUp: !server.primary, History: "one",
 			Offset: 100, Keys: 3, Priority: server.priority, Settings: server.settings, UsedMemory: 1 << 20,
 		})
 	}
+	if wanted.Form == redisform.Cluster {
+		h.join(&facts)
+	}
 	for at := range facts.Sentinels {
 		h.watch(wanted.Name, &facts, &facts.Sentinels[at])
 	}
 	return facts
+}
+
+// join adds what nodes of a Cluster know: all who have met know each other.
+func (h fakeHands) join(facts *redisform.Facts) {
+	for at := range facts.Servers {
+		server := &facts.Servers[at]
+		if !server.Reached {
+			continue
+		}
+		self := h.known[server.Name]
+		server.Node = &redisform.Node{ID: self.id, Healthy: self.met, Epoch: 1}
+		server.Keys = 0
+		for _, other := range facts.Servers {
+			peer := h.known[other.Name]
+			if other.Reached && (peer == self || peer.met && self.met) {
+				server.Node.Table = append(server.Node.Table, redisform.Peer{
+					ID: peer.id, Host: other.Host, IP: other.IP, Port: other.Port, Primary: peer.of, Connected: true, Epoch: 1, Slots: peer.slots,
+				})
+			}
+		}
+	}
 }
 
 // watch adds what a Sentinel knows.
@@ -160,6 +192,18 @@ func (h fakeHands) Carry(_ context.Context, facts redisform.Facts, wanted redisf
 		server.watched, server.quorum = endpoint, step.Quorum
 	case redisform.Switch:
 		return h.handOver(facts, server)
+	case redisform.Meet:
+		server.met, h.known[step.Target].met = true, true
+	case redisform.Assign:
+		server.slots = append(server.slots, step.Slots)
+	case redisform.Replicate:
+		server.of = step.Target
+	case redisform.TakeOver:
+		for _, primary := range h.known {
+			if primary.id == server.of {
+				server.slots, primary.slots, primary.of, server.of = primary.slots, nil, server.id, ""
+			}
+		}
 	case redisform.Set:
 		server.settings[step.Key] = step.Value
 	case redisform.Admit, redisform.Dismiss:

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strconv"
@@ -30,6 +31,8 @@ func redisMembers(cluster *v1alpha1.ChatCluster, facts facts) []redisform.Member
 			}
 		}
 	}
+	// The first ones become the primaries of a new Cluster: those of different shards.
+	slices.SortFunc(members, func(a, b redisform.Member) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 	if cluster.Spec.Redis.Sentinel == nil {
 		return members
 	}

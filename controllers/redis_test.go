@@ -97,7 +97,7 @@ func TestANewImageReplacesThePrimaryLastAndAfterAHandOver(t *testing.T) {
 		t.Errorf("the primary demo-redis-0 was not the last one to be replaced: %v", order)
 	}
 	o.ready("demo")
-	o.event("demo", "FailedOver", "is the primary of Redis now")
+	o.event("demo", "FailedOver", "the primaries of Redis are demo-redis-")
 	o.event("demo", "Replaced", "demo-redis-2")
 	if primary := o.redisStatus().Primaries; slices.Equal(primary, []string{"demo-redis-0"}) {
 		t.Errorf("the primary is still %v", primary)
@@ -224,5 +224,38 @@ func TestANewCertificateReplacesSentinelsOnly(t *testing.T) {
 	o.ready("demo")
 	if after := pods(); after["demo-redis-0"] != before["demo-redis-0"] || after["demo-redis-1"] != before["demo-redis-1"] {
 		t.Error("servers are restarted for what they can be told")
+	}
+}
+
+func TestARedisClusterIsFormedAndBroughtToANewImage(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{redis: {mode: Cluster, cluster: {}}}")
+	o.ready("demo")
+	status := o.redisStatus()
+	if !slices.Equal(status.Primaries, []string{"demo-redis-0-0", "demo-redis-1-0", "demo-redis-2-0"}) || *status.Shards != 3 ||
+		*status.ReplicasInSync != 3 || status.Sentinels != nil {
+		t.Errorf("the status is %+v", status)
+	}
+	for _, pod := range []string{"demo-redis-0-1", "demo-redis-2-0"} {
+		if shard := get(o, &corev1.Pod{}, pod).Labels[v1alpha1.LabelShard]; shard != strings.Split(pod, "-")[2] {
+			t.Errorf("%s has shard %q", pod, shard)
+		}
+	}
+	o.patch("demo", "{spec: {redis: {image: 'redis:7.2'}}}")
+	o.ready("demo")
+	o.event("demo", "FailedOver", "primaries")
+	for _, pod := range []string{"demo-redis-0-0", "demo-redis-1-1", "demo-redis-2-0"} {
+		if image := get(o, &corev1.Pod{}, pod).Spec.Containers[0].Image; image != "redis:7.2" {
+			t.Errorf("%s runs %s", pod, image)
+		}
+	}
+	o.patch("demo", "{spec: {redis: {cluster: {replicasPerShard: 2}}}}")
+	o.ready("demo")
+	o.patch("demo", "{spec: {redis: {cluster: {replicasPerShard: 1}}}}")
+	o.ready("demo")
+	for _, set := range []string{"demo-redis-0", "demo-redis-1", "demo-redis-2"} {
+		if replicas := *get(o, &appsv1.StatefulSet{}, set).Spec.Replicas; replicas != 2 {
+			t.Errorf("%s has %d pods", set, replicas)
+		}
 	}
 }

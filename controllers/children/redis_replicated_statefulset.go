@@ -128,19 +128,16 @@ func announcement(w Wanted) []string {
 
 // endVariables tell endScript where it finds what.
 func endVariables(w Wanted) []*coreac.EnvVarApplyConfiguration {
-	sentinels, primary, flags := "", "", ""
+	variables := []*coreac.EnvVarApplyConfiguration{podNameVariable()}
 	if w.Cluster.Spec.Redis.Sentinel != nil {
-		sentinels, primary = fmt.Sprintf("%s.%s.svc", SentinelName(w.Cluster.Name), w.Cluster.Namespace), RedisPrimaryName(w.Cluster)
+		variables = append(variables,
+			coreac.EnvVar().WithName("SENTINEL_ADDRESS").WithValue(fmt.Sprintf("%s.%s.svc", SentinelName(w.Cluster.Name), w.Cluster.Namespace)),
+			coreac.EnvVar().WithName("SENTINEL_PRIMARY").WithValue(RedisPrimaryName(w.Cluster)))
 	}
 	if w.Cluster.Spec.Redis.TLS != nil {
-		flags = tlsFlags
+		variables = append(variables, coreac.EnvVar().WithName("TLS_FLAGS").WithValue(tlsFlags))
 	}
-	return []*coreac.EnvVarApplyConfiguration{
-		podNameVariable(),
-		coreac.EnvVar().WithName("SENTINEL_ADDRESS").WithValue(sentinels),
-		coreac.EnvVar().WithName("SENTINEL_PRIMARY").WithValue(primary),
-		coreac.EnvVar().WithName("TLS_FLAGS").WithValue(flags),
-	}
+	return variables
 }
 
 // RedisPrimaryName is what Sentinels call the primary.
