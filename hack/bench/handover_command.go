@@ -17,7 +17,7 @@ import (
 )
 
 func runHandover(ctx context.Context, arguments []string) error {
-	options, longestPause, err := parseHandover(arguments)
+	options, bounds, err := parseHandover(arguments)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func runHandover(ctx context.Context, arguments []string) error {
 		return err
 	}
 	fmt.Printf("\n%s\n%s, %s\n", strings.Join(append([]string{"go run ./hack/bench handover"}, arguments...), " "), machine, date)
-	if missed := outcome.Missed(longestPause); len(missed) > 0 {
+	if missed := outcome.Missed(bounds); len(missed) > 0 {
 		return errors.New("goals missed:\n  " + strings.Join(missed, "\n  "))
 	}
 	return nil
@@ -53,7 +53,8 @@ func firstAbsent(programs ...string) string {
 	return ""
 }
 
-func parseHandover(arguments []string) (o handover.Options, longestPause time.Duration, err error) {
+func parseHandover(arguments []string) (o handover.Options, bounds handover.Bounds, err error) {
+	bounds = handover.DefaultBounds()
 	flags := pflag.NewFlagSet("bench handover", pflag.ContinueOnError)
 	flags.SortFlags = false
 	short := flags.Bool("short", false, "with a tenth of the clients, and without what takes long")
@@ -64,27 +65,28 @@ func parseHandover(arguments []string) (o handover.Options, longestPause time.Du
 	flags.IntVar(&o.Rate, "rate", 100, "broadcasts per second, said by all clients in turn")
 	flags.DurationVar(&o.Quiet, "quiet", 15*time.Second, "how long nothing happens, for comparison")
 	flags.DurationVar(&o.Pause, "pause", 15*time.Second, "how long a server is stopped by SIGSTOP")
-	flags.DurationVar(&longestPause, "longest-pause", time.Second, "what counts as unnoticed")
+	flags.DurationVar(&bounds.Pause, "longest-pause", bounds.Pause, "how long clients may hear nothing that should notice nothing; a busy machine needs more")
+	flags.DurationVar(&bounds.Return, "longest-return", bounds.Return, "how long after HAProxy noticed that a server was killed its clients may be without another")
 	flags.StringVar(&o.HAProxy, "haproxy", "haproxy", "program to start as the balancer")
 	flags.StringVar(&o.RedisServer, "redis-server", "redis-server", "program to start as Redis")
 	flags.StringArrayVar(&o.ServerFlags, "server-flag", nil, "flag for each hub server, such as --log-level=debug; may be repeated")
 	flags.StringVar(&o.LogFolder, "logs", "", "folder for the output of all programs")
 	if err := parse(flags, arguments); err != nil {
-		return o, 0, err
+		return o, bounds, err
 	}
 	if *short {
 		shorten(flags, &o)
 	}
 	o.Log = os.Stderr
 	if o.Root, err = repositoryRoot(); err != nil {
-		return o, 0, err
+		return o, bounds, err
 	}
 	o.JavaScriptFolder = filepath.Join(o.Root, "hack", "clients", "javascript")
 	if o.JavaScript > 0 && !handover.HasJavaScript(o.JavaScriptFolder) {
 		fmt.Fprintln(os.Stderr, "handover: without JavaScript clients: node or its packages are missing (npm ci in hack/clients/javascript)")
 		o.JavaScript = 0
 	}
-	return o, longestPause, o.Check()
+	return o, bounds, o.Check()
 }
 
 // shorten makes smaller what was not asked for otherwise.

@@ -39,24 +39,32 @@ const (
 	kept                  // calls may fail and messages get lost, but no session is
 )
 
-// backAfterNotice is how long after the balancer has noticed the death of a server its clients may be without another.
-const backAfterNotice = 2 * time.Second
+// Bounds are how long something may last. A busy machine needs more.
+type Bounds struct {
+	// Pause is how long clients that should notice nothing may hear nothing.
+	Pause time.Duration
+	// Return is how long after the balancer has noticed the death of a server its clients may be without another.
+	Return time.Duration
+}
+
+// DefaultBounds are those for a machine that does nothing else.
+func DefaultBounds() Bounds { return Bounds{Pause: time.Second, Return: 2 * time.Second} }
 
 func (o *Outcome) note(format string, values ...any) {
 	o.Notes = append(o.Notes, fmt.Sprintf(format, values...))
 }
 
-// Missed says which goals were not reached. longestPause bounds the silence in what nobody should notice.
-func (o *Outcome) Missed(longestPause time.Duration) (missed []string) {
+// Missed says which goals were not reached.
+func (o *Outcome) Missed(bounds Bounds) (missed []string) {
 	for _, row := range o.Rows {
-		if wrong := row.missed(longestPause); len(wrong) > 0 {
+		if wrong := row.missed(bounds); len(wrong) > 0 {
 			missed = append(missed, fmt.Sprintf("%s, %s: %s", row.Phase, row.Who, strings.Join(wrong, ", ")))
 		}
 	}
 	return missed
 }
 
-func (r Row) missed(longestPause time.Duration) (wrong []string) {
+func (r Row) missed(bounds Bounds) (wrong []string) {
 	none := func(count int, what string) {
 		if count > 0 {
 			wrong = append(wrong, fmt.Sprint(count, " ", what))
@@ -72,11 +80,11 @@ func (r Row) missed(longestPause time.Duration) (wrong []string) {
 	case unnoticed:
 		none(r.Lost, "lost")
 		none(r.Failed, "failed calls")
-		if r.Pause >= longestPause {
+		if r.Pause >= bounds.Pause {
 			wrong = append(wrong, fmt.Sprintf("a pause of %v", r.Pause.Round(time.Millisecond)))
 		}
 	case soonBack:
-		if r.Back > r.Noticed+backAfterNotice {
+		if r.Back > r.Noticed+bounds.Return {
 			wrong = append(wrong, fmt.Sprintf("the last is back after %v", r.Back.Round(time.Millisecond)))
 		}
 	case kept:

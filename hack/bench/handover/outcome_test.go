@@ -62,7 +62,7 @@ func TestGoalsThatWereMissedAreNamed(t *testing.T) {
 			want = nil
 		}
 		o := Outcome{Rows: []Row{test.row}}
-		if diff := cmp.Diff(want, o.Missed(time.Second)); diff != "" {
+		if diff := cmp.Diff(want, o.Missed(DefaultBounds())); diff != "" {
 			t.Errorf("%s: missed goals differ (-want +got):\n%s", name, diff)
 		}
 	}
