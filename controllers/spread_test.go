@@ -1,12 +1,10 @@
 package controllers_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -14,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -53,45 +49,24 @@ func TestHubServersAreSpread(t *testing.T) {
 	}
 }
 
-// runScheduler runs kube-scheduler until the test ends, or skips the test where it is not beside kube-apiserver.
+// schedulerConfiguration has a scheduler of another name than the usual one: pods of other tests are none of its business.
+const schedulerConfiguration = `apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+leaderElection: {leaderElect: false}
+clientConnection: {kubeconfig: %q}
+profiles: [{schedulerName: ` + schedulerName + `}]
+`
+
+const schedulerName = "scheduler-of-a-test"
+
+// runScheduler runs kube-scheduler until the test ends.
 func (o *operator) runScheduler() {
 	o.t.Helper()
-	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-scheduler")
-	if _, err := os.Stat(program); err != nil {
-		o.t.Skip("kube-scheduler is not in KUBEBUILDER_ASSETS: where it puts pods is not tested")
-	}
-	file := filepath.Join(o.t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(o.kubeconfig(), file); err != nil {
+	file := filepath.Join(o.t.TempDir(), "scheduler.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, schedulerConfiguration, o.kubeconfig()), 0o600); err != nil {
 		o.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, program, "--kubeconfig", file, "--leader-elect=false", "--secure-port=0")
-	var output bytes.Buffer
-	command.Stdout, command.Stderr = &output, &output
-	if err := command.Start(); err != nil {
-		cancel()
-		o.t.Fatal(err)
-	}
-	o.t.Cleanup(func() {
-		cancel()
-		_ = command.Wait() // it was killed
-		if o.t.Failed() {
-			o.t.Logf("kube-scheduler said:\n%s", output.String())
-		}
-	})
-}
-
-// kubeconfig is for programs that may do everything.
-func (o *operator) kubeconfig() clientcmdapi.Config {
-	const name = "test"
-	return clientcmdapi.Config{
-		Clusters: map[string]*clientcmdapi.Cluster{name: {Server: o.config.Host, CertificateAuthorityData: o.config.CAData}},
-		AuthInfos: map[string]*clientcmdapi.AuthInfo{name: {
-			ClientCertificateData: o.config.CertData, ClientKeyData: o.config.KeyData,
-		}},
-		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
-		CurrentContext: name,
-	}
+	o.run("kube-scheduler", "--config", file)
 }
 
 // makeNodes makes a node for each zone, the first larger than all others, and returns their labels by their names.
@@ -133,6 +108,7 @@ func (o *operator) schedule(t *testing.T, cluster string, count int) []string {
 	t.Helper()
 	template := get(o, &appsv1.Deployment{}, cluster+"-hub").Spec.Template
 	template.Labels[appsv1.DefaultDeploymentUniqueLabelKey] = "1"
+	template.Spec.SchedulerName = schedulerName
 	nodes := make([]string, 0, count)
 	for index := range count {
 		pod := &corev1.Pod{
@@ -143,7 +119,7 @@ func (o *operator) schedule(t *testing.T, cluster string, count int) []string {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = o.admin.Delete(context.Background(), pod, client.GracePeriodSeconds(0)) })
-		eventually(t, patience, func() error {
+		eventually(t, programPatience, func() error {
 			if pod = get(o, &corev1.Pod{}, pod.Name); pod.Spec.NodeName == "" {
 				return errors.New("the pod has no node")
 			}
