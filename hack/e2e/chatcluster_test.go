@@ -61,6 +61,7 @@ func (s *suite) testChat(t *testing.T) {
 	c.expectAllServers(t, people)
 	c.disturbAll(t, people, "", c.disturbances())
 	c.expectAllServers(t, people)
+	c.testNodes(t, crowd.Options{Go: goClients, JavaScript: javaScript})
 	c.testAudiences(t)
 	c.testDeletion(t, people)
 }

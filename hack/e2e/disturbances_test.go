@@ -61,9 +61,9 @@ func (p promise) broken(outcome crowd.Outcome) string {
 	return ""
 }
 
-// disturbances are what happens in the life of a ChatCluster.
+// disturbances are what happens in the life of a ChatCluster, faults of nodes apart.
 func (c *chat) disturbances() []disturbance {
-	list := []disturbance{
+	return []disturbance{
 		{name: "none", promise: unnoticed, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
 		{name: "chart upgraded", promise: unnoticed, do: c.upgradeChart},
 		{name: "scaled from 3 to 5", promise: unnoticed, do: func(ctx context.Context) error { return c.scale(ctx, 5) }},
@@ -85,7 +85,6 @@ func (c *chat) disturbances() []disturbance {
 			return errors.Join(err, c.restartOperator(ctx), c.awaitWorkloads(ctx))
 		}},
 	}
-	return append(list, c.nodeFaults()...)
 }
 
 // roll replaces all hub servers by ones of the other image.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
 )
 
 const (
@@ -35,6 +37,21 @@ func (c *chat) nodeFaults() []disturbance {
 		{name: "node cut off for 75 s", full: true, do: c.onNode(c.cutNodeOff)},
 		{name: "node stopped for 75 s", full: true, do: c.onNode(c.stopNode)},
 		{name: "node drained", do: c.onNode(c.drainNode)},
+	}
+}
+
+// testNodes lets a crowd of its own, whose clients are on all hub servers, go through each fault of a node: those of a crowd that
+// has been through one are where they fled to.
+func (c *chat) testNodes(t *testing.T, options crowd.Options) {
+	t.Helper()
+	for _, fault := range c.nodeFaults() {
+		if fault.full && !c.full {
+			continue
+		}
+		options.URL = c.url(t, "/chatHub")
+		people := c.gather(t, options)
+		c.disturb(t, people, "", fault)
+		people.Stop()
 	}
 }
 
