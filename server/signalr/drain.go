@@ -47,20 +47,36 @@ func (s *Server) Census() Census {
 	return census
 }
 
+// Only so many clients may be under way at a time, sent away and neither back nor moved: where moves take long, more at a
+// time would take all of them longer, until none ended in time. One that is away for longer than underwayTime, which is
+// longer than a move may take, may never come back and holds up nobody.
+const (
+	maximumUnderway = 50
+	underwayTime    = 5 * time.Second
+)
+
+// mayLeave is how many of those that shall leave may do so while others are under way.
+func mayLeave(most, underway int) int { return max(0, min(most, maximumUnderway-underway)) }
+
 // SendSomeAway sends up to most clients away (see SendAway), those first for which nothing runs, and the sockets of clients
-// whose connections other servers own. It returns how many.
+// whose connections other servers own; fewer while many are under way. It returns how many.
 func (s *Server) SendSomeAway(most int) int {
 	now := time.Now()
 	var idle, busy []*connection
+	underway := 0
 	for _, c := range s.clients() {
 		switch {
-		case c.leaving() || !s.keepsSession(c) || !c.movable(now):
+		case c.leaving() || !s.keepsSession(c):
+		case c.underway(now):
+			underway++
+		case !c.movable(now):
 		case c.activity.busy():
 			busy = append(busy, c)
 		default:
 			idle = append(idle, c)
 		}
 	}
+	most = mayLeave(most, underway)
 	shuffle(idle)
 	sent := 0
 	for _, c := range append(idle, busy...) {
@@ -109,6 +125,12 @@ func (c *connection) movable(now time.Time) bool {
 		rest = busyRestTime
 	}
 	return now.Sub(time.Unix(0, c.sentAway.Load())) >= rest
+}
+
+// underway tells whether the client was sent away a moment ago and has not been seen since.
+func (c *connection) underway(now time.Time) bool {
+	attached, _ := c.transport.Attached()
+	return !attached && now.Sub(time.Unix(0, c.sentAway.Load())) < underwayTime
 }
 
 func shuffle(clients []*connection) {
