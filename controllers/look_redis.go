@@ -96,7 +96,7 @@ func (r *Reconciler) askRedis(ctx context.Context, s *scope) error {
 		s.wanted.RedisCertificate = digest
 	}
 	view := &redisView{hands: r.Hands(access), wanted: redisWanted(s.cluster, settling(state, s), digest)}
-	view.facts = view.hands.Observe(ctx, view.wanted, redisMembers(s.cluster, s.facts))
+	view.facts = view.hands.Observe(ctx, view.wanted, redisMembers(s.wanted, s.facts))
 	view.outcome = redisform.Plan(s.now, view.facts, view.wanted, readNotes(s.cluster.Status.Redis.Notes))
 	s.facts.replicated = view
 	s.lookAgain(view.outcome.Again)

@@ -52,6 +52,8 @@ type Defaults struct {
 	HubImage, RedisImage string
 	// Namespace is where the operator runs; empty outside of Kubernetes.
 	Namespace string
+	// ClusterDomain is the domain of the Kubernetes cluster.
+	ClusterDomain string
 }
 
 // Reconcile looks at one ChatCluster once. A second look right after it writes nothing.

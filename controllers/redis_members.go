@@ -17,14 +17,16 @@ import (
 )
 
 // redisMembers are all Redis servers and Sentinels that should be, whether they are there or not, and those that are to go.
-func redisMembers(cluster *v1alpha1.ChatCluster, facts facts) []redisform.Member {
+func redisMembers(wanted children.Wanted, facts facts) []redisform.Member {
 	var members []redisform.Member
-	for _, set := range children.RedisSets(children.Wanted{Cluster: cluster}) {
+	cluster := wanted.Cluster
+	wanted.RedisServers = 0 // those of the spec, not those that may be there for now
+	for _, set := range children.RedisSets(wanted) {
 		pods := podsOf(facts.redisPods, set.Name)
 		for index := range max(set.Replicas, above(pods)) {
 			member := redisform.Member{
 				Name: set.Pod(index), Kind: redisform.ServerKind, Ordinal: set.Ordinal(index),
-				Host: children.RedisHost(cluster, set.Pod(index)), Port: children.RedisPort, Wanted: index < set.Replicas,
+				Host: children.RedisHost(wanted, set.Pod(index)), Port: children.RedisPort, Wanted: index < set.Replicas,
 			}
 			if pod := pods[index]; pod != nil || member.Wanted {
 				members = append(members, withPod(member, pod, facts.redisSets[set.Name]))
@@ -36,12 +38,12 @@ func redisMembers(cluster *v1alpha1.ChatCluster, facts facts) []redisform.Member
 	if cluster.Spec.Redis.Sentinel == nil {
 		return members
 	}
-	pods, wanted := podsOf(facts.sentinelPods, children.SentinelName(cluster.Name)), cluster.Spec.Redis.Sentinel.Sentinels
-	for index := range max(wanted, above(pods)) {
+	pods, count := podsOf(facts.sentinelPods, children.SentinelName(cluster.Name)), cluster.Spec.Redis.Sentinel.Sentinels
+	for index := range max(count, above(pods)) {
 		name := children.SentinelPod(cluster.Name, index)
 		member := redisform.Member{
 			Name: name, Kind: redisform.SentinelKind, Ordinal: int(index),
-			Host: children.SentinelHost(cluster, name), Port: children.SentinelPort, Wanted: index < wanted,
+			Host: children.SentinelHost(wanted, name), Port: children.SentinelPort, Wanted: index < count,
 		}
 		if pod := pods[index]; pod != nil || member.Wanted {
 			members = append(members, withPod(member, pod, facts.sentinels))

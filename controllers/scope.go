@@ -80,7 +80,7 @@ func (r *Reconciler) newScope(ctx context.Context, cluster *v1alpha1.ChatCluster
 		before:  cluster,
 		now:     r.now(),
 		logger:  logf.FromContext(ctx),
-		wanted:  children.Wanted{Cluster: copied, OperatorNamespace: r.Defaults.Namespace},
+		wanted:  children.Wanted{Cluster: copied, OperatorNamespace: r.Defaults.Namespace, ClusterDomain: r.Defaults.ClusterDomain},
 	}
 }
 

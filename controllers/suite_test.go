@@ -334,7 +334,7 @@ func runOperator(t *testing.T) *operator {
 func (o *operator) start(hubImage string) {
 	o.t.Helper()
 	options := controllers.Options{
-		Defaults:    controllers.Defaults{HubImage: hubImage, RedisImage: "redis:7.0", Namespace: "chatcluster-system"},
+		Defaults:    controllers.Defaults{HubImage: hubImage, RedisImage: "redis:7.0", Namespace: "chatcluster-system", ClusterDomain: "cluster.local"},
 		Namespaces:  []string{o.namespace},
 		Fetch:       o.hubs.fetch,
 		Redis:       o.redis,

@@ -68,9 +68,10 @@ type RedisClusterSpec struct {
 // RedisTLSSpec is TLS of Redis.
 type RedisTLSSpec struct {
 	// secretName names a Secret with tls.crt, tls.key and ca.crt, as cert-manager
-	// writes it. The certificate must be good for *.NAME-redis.NAMESPACE.svc and,
-	// with mode Sentinel, *.NAME-sentinel.NAMESPACE.svc, and for both server and
-	// client authentication. A new one is taken up without a restart of Redis;
+	// writes it. The certificate must be good for
+	// *.NAME-redis.NAMESPACE.svc.cluster.local and, with mode Sentinel,
+	// *.NAME-sentinel.NAMESPACE.svc.cluster.local, with the domain of the
+	// Kubernetes cluster, and for both server and client authentication. A new one is taken up without a restart of Redis;
 	// Sentinels, which cannot do that, are restarted one after another.
 	// +required
 	// +kubebuilder:validation:MinLength=1

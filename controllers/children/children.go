@@ -36,6 +36,8 @@ type Wanted struct {
 	RedisCertificate string
 	// RedisLineage changes when the password of Redis was lost and made anew, so that Redis must be started with it.
 	RedisLineage string
+	// ClusterDomain is the domain of the Kubernetes cluster, such as cluster.local.
+	ClusterDomain string
 	// OperatorNamespace is where the operator runs, for it to reach the pods; empty outside of Kubernetes.
 	OperatorNamespace string
 }

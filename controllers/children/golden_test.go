@@ -54,7 +54,7 @@ func wanted(t *testing.T, sample string) children.Wanted {
 	cluster := sampletest.Cluster(t, sample)
 	w := children.Wanted{
 		Cluster: cluster, HubImage: "hubserver:1", RedisImage: "redis:7.0", Replicas: 2, HubContent: "content",
-		RedisLineage: "lineage", OperatorNamespace: "chatcluster-system",
+		RedisLineage: "lineage", OperatorNamespace: "chatcluster-system", ClusterDomain: "cluster.local",
 	}
 	if cluster.Spec.Replicas != nil {
 		w.Replicas = *cluster.Spec.Replicas

@@ -131,7 +131,7 @@ func redisKeys(w Wanted) map[string]any {
 		return keys
 	}
 	// Servers start before Redis does, and live on when it goes.
-	keys["RedisConnection"] = redisConnection(w.Cluster) + ",abortConnect=false"
+	keys["RedisConnection"] = redisConnection(w) + ",abortConnect=false"
 	if w.Cluster.Spec.Redis.TLS != nil {
 		keys["RedisTlsCaFile"] = hubAuthorityFolder + "/" + authorityFile
 	}
@@ -144,8 +144,8 @@ const maximumEndpoints = 64
 
 // redisConnection says where Redis is: Sentinels and nodes of a Cluster tell the rest. Of each shard those are named that are always
 // there, so that hub servers are not replaced when replicas come or go.
-func redisConnection(cluster *v1alpha1.ChatCluster) string {
-	redis := cluster.Spec.Redis
+func redisConnection(w Wanted) string {
+	cluster, redis := w.Cluster, w.Cluster.Spec.Redis
 	if !replicated(redis) {
 		return fmt.Sprintf("%s:%d", RedisName(cluster.Name), RedisPort)
 	}
@@ -153,13 +153,13 @@ func redisConnection(cluster *v1alpha1.ChatCluster) string {
 	switch {
 	case redis.Sentinel != nil:
 		for index := range redis.Sentinel.Sentinels {
-			parts = append(parts, fmt.Sprintf("%s:%d", SentinelHost(cluster, SentinelPod(cluster.Name, index)), SentinelPort))
+			parts = append(parts, fmt.Sprintf("%s:%d", SentinelHost(w, SentinelPod(cluster.Name, index)), SentinelPort))
 		}
 		parts = append(parts, "serviceName="+RedisPrimaryName(cluster))
 	default:
 		for index := range min(2, maximumEndpoints/redis.Cluster.Shards) {
 			for _, set := range RedisSets(Wanted{Cluster: cluster}) {
-				parts = append(parts, fmt.Sprintf("%s:%d", RedisHost(cluster, set.Pod(index)), RedisPort))
+				parts = append(parts, fmt.Sprintf("%s:%d", RedisHost(w, set.Pod(index)), RedisPort))
 			}
 		}
 	}

@@ -103,15 +103,17 @@ func (s RedisSet) Selector(cluster string) map[string]string {
 	return selector
 }
 
-// RedisHost is the name of a Redis server that stays when its pod is replaced. It has no cluster domain: that is nobody's business
-// but the resolver's.
-func RedisHost(cluster *v1alpha1.ChatCluster, pod string) string {
-	return fmt.Sprintf("%s.%s.%s.svc", pod, RedisName(cluster.Name), cluster.Namespace)
-}
+// RedisHost is the name of a Redis server that stays when its pod is replaced.
+func RedisHost(w Wanted, pod string) string { return hostOf(w, pod, RedisName(w.Cluster.Name)) }
 
 // SentinelHost is the name of a Sentinel that stays when its pod is replaced.
-func SentinelHost(cluster *v1alpha1.ChatCluster, pod string) string {
-	return fmt.Sprintf("%s.%s.%s.svc", pod, SentinelName(cluster.Name), cluster.Namespace)
+func SentinelHost(w Wanted, pod string) string { return hostOf(w, pod, SentinelName(w.Cluster.Name)) }
+
+// hostOf is a name with the domain of the Kubernetes cluster. A shorter one of a pod that is away would be looked for outside of the
+// Kubernetes cluster in the end, which takes seconds where nobody answers there: Sentinels stand still meanwhile, and then do not
+// trust themselves for half a minute.
+func hostOf(w Wanted, pod, service string) string {
+	return fmt.Sprintf("%s.%s.%s.svc.%s", pod, service, w.Cluster.Namespace, w.ClusterDomain)
 }
 
 // SentinelPod names the pod of a Sentinel.

@@ -149,7 +149,7 @@ func SentinelConfigMap(w Wanted) *coreac.ConfigMapApplyConfiguration {
 	}
 	for index := range max(w.sentinels(), w.Cluster.Spec.Redis.Sentinel.Sentinels) {
 		pod := SentinelPod(w.Cluster.Name, index)
-		data[pod+".conf"] = lines(redisform.SentinelDirectives(SentinelHost(w.Cluster, pod), SentinelPort))
+		data[pod+".conf"] = lines(redisform.SentinelDirectives(SentinelHost(w, pod), SentinelPort))
 	}
 	return coreac.ConfigMap(SentinelName(w.Cluster.Name), w.Cluster.Namespace).
 		WithLabels(Labels(w.Cluster.Name, v1alpha1.SentinelComponent)).

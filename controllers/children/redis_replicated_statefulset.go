@@ -119,7 +119,7 @@ func serverPod(w Wanted, set RedisSet) (*coreac.PodSpecApplyConfiguration, error
 
 // announcement is how a server tells the others the name by which they find it, whatever its address is.
 func announcement(w Wanted) []string {
-	host := RedisHost(w.Cluster, "$("+podVariable+")")
+	host := RedisHost(w, "$("+podVariable+")")
 	if w.Cluster.Spec.Redis.Cluster != nil {
 		return []string{"--cluster-announce-hostname", host}
 	}

@@ -45,6 +45,7 @@ func main() {
 // settings are what the command line says.
 type settings struct {
 	hubImage, redisImage string
+	clusterDomain        string
 	namespaces           []string
 	leaderElect          bool
 	metrics, health      string
@@ -60,6 +61,7 @@ func parse(args []string, output io.Writer) (settings, error) {
 	flags.SetOutput(output)
 	flags.StringVar(&s.hubImage, "hub-image", "", "image of hub servers where a ChatCluster names none (default: docker.io/chatcluster/hubserver of this version)")
 	flags.StringVar(&s.redisImage, "redis-image", "docker.io/redis:7.0", "image of Redis where a ChatCluster names none")
+	flags.StringVar(&s.clusterDomain, "cluster-domain", "", "domain of the Kubernetes cluster (default: as /etc/resolv.conf of its pod says, else cluster.local)")
 	flags.StringSliceVar(&s.namespaces, "namespaces", nil, "namespaces whose ChatClusters are looked after, separated by commas (default: all)")
 	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while no other operator of this namespace does")
 	flags.IntVar(&s.concurrency, "concurrency", 8, "how many ChatClusters are looked at at once")
@@ -79,6 +81,9 @@ func parse(args []string, output io.Writer) (settings, error) {
 	}
 	if s.hubImage == "" {
 		s.hubImage = "docker.io/chatcluster/hubserver:" + strings.TrimPrefix(build(), "v")
+	}
+	if s.clusterDomain == "" {
+		s.clusterDomain = clusterDomain(resolverFile)
 	}
 	return s, nil
 }
@@ -156,7 +161,7 @@ func operate(ctx context.Context, s settings, namespace string) error {
 		return err
 	}
 	options := controllers.Options{
-		Defaults:    controllers.Defaults{HubImage: s.hubImage, RedisImage: s.redisImage, Namespace: namespace},
+		Defaults:    controllers.Defaults{HubImage: s.hubImage, RedisImage: s.redisImage, Namespace: namespace, ClusterDomain: s.clusterDomain},
 		Namespaces:  s.namespaces,
 		Concurrency: s.concurrency,
 		Redis:       redisadmin.Teller{},
