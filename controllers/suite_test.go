@@ -92,6 +92,9 @@ func startPlane(folder string) (*plane, func(), error) {
 		BinaryAssetsDirectory: folder,
 		CRDDirectoryPaths:     []string{sampletest.CRDFolder()},
 		ErrorIfCRDPathMissing: true,
+		// Machines of CI are busy: by default it is given up after 20 s.
+		ControlPlaneStartTimeout: 3 * time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
 	}
 	// A test may make a thousand ChatClusters at once: it must not be slowed down for it, and each has two Services with addresses,
 	// of which there would be 254.
