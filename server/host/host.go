@@ -215,6 +215,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	watching, stopWatching := context.WithCancel(context.Background())
 	serving.Go(func() { h.reloads.run(watching) })
+	serving.Go(func() { h.rebalance(watching) })
 	if h.peers != nil {
 		serve(h.peers.server, h.peers.listener)
 	}

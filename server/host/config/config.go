@@ -26,6 +26,8 @@ type Config struct {
 	DrainPeriod time.Duration
 	// DrainRate is how many clients that go on elsewhere are sent away per second and server that takes them.
 	DrainRate int
+	// RebalanceRate is how many clients per second a server with more than its share sends to others; 0 is none.
+	RebalanceRate int
 	// ShutdownTimeout bounds how long a server that was told to end takes, all in all.
 	ShutdownTimeout time.Duration
 

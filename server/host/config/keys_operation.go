@@ -70,6 +70,11 @@ func (c *Config) operationKeys() []Key {
 			Description: "How many clients with stateful reconnect it sends away per second, for each server that takes them; they go on there.",
 		},
 		{
+			Name: "RebalanceRate", Group: group, Default: "50", Value: Count(&c.RebalanceRate, 0, most),
+			Description: "How many clients with stateful reconnect a server sends to others per second while it has more than 5 % and two connections above " +
+				"its share and no server comes or goes; they go on there. 0 is none.",
+		},
+		{
 			Name: "ShutdownTimeout", Group: group, Default: "20s", Value: Duration(&c.ShutdownTimeout, shortest, day),
 			Variables:   []string{"ShutdownTimeout"},
 			Description: "How long a server that was told to end may take, DrainDelay and DrainPeriod included. What is not done by then is cut.",

@@ -100,7 +100,7 @@ func TestEveryKeyIsReadFromEverySource(t *testing.T) {
 		"RedisTlsCaFile": "ca.pem", "RedisTlsCertificateFile": "redis.pem", "RedisTlsKeyFile": "redis-key.pem",
 		"RedisChannelPrefix": "app", "RedisDefaultDatabase": "3", "MetricsAddress": "localhost:9090",
 		"ClusterKey": "a-secret-of-no-less-than-32-bytes", "PeerAddress": ":9091", "PodIp": "10.0.0.7", "ShutdownTimeout": "13s", "LogLevel": "debug", "LogFormat": "json",
-		"ClusterKeyPrevious": "another-secret-of-no-less-than-32", "RedisPassword": "hunter2", "DrainDelay": "2s", "DrainRate": "100", "DrainPeriod": "6s",
+		"ClusterKeyPrevious": "another-secret-of-no-less-than-32", "RedisPassword": "hunter2", "DrainDelay": "2s", "DrainRate": "100", "RebalanceRate": "0", "DrainPeriod": "6s",
 		"MaximumConnections": "1000", "MaximumMessagesPerSecond": "20", "MessageBurst": "30", "MaximumStreamsPerClient": "40",
 		"JwtKey": "a-key-of-tokens-with-32-bytes-or-more", "RequireAuthentication": "false", "JwtIssuer": "https://id.example",
 		"JwtAudiences": "chat", "JwtUserClaim": "email", "JwtClockSkew": "14s",

@@ -16,6 +16,9 @@ func (m *Metrics) Draining(draining bool) {
 	m.shuttingDown.Store(false)
 }
 
+// Rebalanced counts clients that were sent to others because this server had more than its share.
+func (m *Metrics) Rebalanced(clients int) { m.rebalanced.Add(float64(clients)) }
+
 // drainObserver counts what a drain does.
 type drainObserver struct {
 	metrics                                      *Metrics

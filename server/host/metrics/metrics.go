@@ -28,6 +28,7 @@ type Metrics struct {
 	reloads    *prometheus.CounterVec
 	refused    *prometheus.CounterVec
 	draining   prometheus.Gauge
+	rebalanced prometheus.Counter
 	// unauthorized counts requests that authentication turned away.
 	unauthorized prometheus.Counter
 	// shuttingDown is set when connections end because the server does.
@@ -106,10 +107,13 @@ func New() *Metrics {
 	m.draining = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "chatcluster_draining", Help: "1 while the server drains and asks for no new clients, because it ends or was asked to, else 0.",
 	})
+	m.rebalanced = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "chatcluster_rebalanced_clients_total", Help: "Clients that were sent to other servers because this one had more than its share.",
+	})
 	m.unauthorized = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "chatcluster_unauthorized_requests_total", Help: "Requests that were turned away because they had no valid token.",
 	})
-	m.registry.MustRegister(m.reloads, m.refused, m.draining, m.unauthorized)
+	m.registry.MustRegister(m.reloads, m.refused, m.draining, m.rebalanced, m.unauthorized)
 	return m
 }
 
