@@ -18,6 +18,7 @@ import (
 type clusterMetrics struct {
 	clusters                         client.Reader
 	condition, hubs, connected, left *prometheus.Desc
+	redis                            redisMetrics
 }
 
 // collectTimeout bounds how long a look into the cache may take; it blocks only before the cache is filled.
@@ -38,6 +39,7 @@ func addMetrics(registry prometheus.Registerer, clusters client.Reader) error {
 		left: prometheus.NewDesc("chatcluster_draining_connections",
 			"Open connections of clients to hub servers that end.", labels, nil),
 	}
+	collector.redis = newRedisMetrics(labels)
 	if err := registry.Register(collector); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
@@ -49,6 +51,7 @@ func (m *clusterMetrics) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, description := range []*prometheus.Desc{m.condition, m.hubs, m.connected, m.left} {
 		descriptions <- description
 	}
+	m.redis.describe(descriptions)
 }
 
 // Collect implements prometheus.Collector.
@@ -84,4 +87,5 @@ func (m *clusterMetrics) collect(cluster *v1alpha1.ChatCluster, samples chan<- p
 	if status.Connections != nil {
 		show(m.connected, float64(*status.Connections))
 	}
+	m.redis.collect(cluster, show)
 }
