@@ -64,9 +64,6 @@ func (c clients) SendAway(most int) int { return c.hubs.SendSomeAway(most) }
 // Tell implements drain.Clients.
 func (c clients) Tell(most int, all bool) int { return c.hubs.Dismiss(most, all) }
 
-// Cut implements drain.Clients.
-func (c clients) Cut() {}
-
 // answerTimeout is how long a server may take to show that it is there.
 const answerTimeout = 2 * time.Second
 

@@ -14,7 +14,8 @@ type Goodbye struct {
 	// Patience is how long after Delay the server waits for another one that takes its clients. Then it tells all of them
 	// that they shall begin anew.
 	Patience time.Duration
-	// Deadline is when calls that still run are ended, so that nothing keeps their clients here.
+	// Deadline is when all who are still here are told to begin anew, those for whom a call or a stream runs among them: to
+	// them that is the end of it, with an error of their own client.
 	Deadline time.Duration
 	// Stays means that the server does not end after the drain: it has no reason to end clients that no other server takes.
 	Stays bool
@@ -42,17 +43,15 @@ type Step struct {
 	// others.
 	Tell    int
 	TellAll bool
-	// Cut ends the calls that still run with an error.
-	Cut bool
 }
 
 // Next decides what is done now. It is called many times a second, or as often as the machine allows.
 func (g Goodbye) Next(s Scene) Step {
 	switch {
-	case s.Now >= g.Deadline && s.Takers > 0:
-		return Step{SendAway: g.sendAway(s), Tell: s.Stateless, Cut: true}
 	case s.Now >= g.Deadline && !g.Stays:
-		return Step{Tell: s.Stateful + s.Stateless, TellAll: true, Cut: true}
+		return Step{Tell: s.Stateful + s.Stateless, TellAll: true}
+	case s.Now >= g.Deadline && s.Takers > 0:
+		return Step{SendAway: g.sendAway(s), Tell: s.Stateless}
 	case s.Now < g.Delay:
 		return Step{}
 	case s.Takers > 0:

@@ -43,9 +43,9 @@ func TestStepsOfADrain(t *testing.T) {
 		},
 		"alone, nobody is sent away":               {alone, crowd(time.Second, 0), Step{Tell: 131, TellAll: true}},
 		"alone with one client":                    {alone, Scene{Stateful: 1}, Step{Tell: 1, TellAll: true}},
-		"the deadline":                             {goodbye, crowd(time.Minute, 1), Step{SendAway: 20, Tell: 100, Cut: true}},
-		"the deadline, no taker":                   {goodbye, crowd(time.Minute, 0), Step{Tell: 1300, TellAll: true, Cut: true}},
-		"the deadline of one that stays":           {stays, crowd(time.Minute, 1), Step{SendAway: 20, Tell: 100, Cut: true}},
+		"the deadline":                             {goodbye, crowd(time.Minute, 1), Step{Tell: 1300, TellAll: true}},
+		"the deadline, no taker":                   {goodbye, crowd(time.Minute, 0), Step{Tell: 1300, TellAll: true}},
+		"the deadline of one that stays":           {stays, crowd(time.Minute, 1), Step{SendAway: 20, Tell: 100}},
 		"the deadline of one that stays, no taker": {stays, crowd(time.Minute, 0), Step{}},
 	} {
 		if got := test.plan.Next(test.scene); got != test.want {
@@ -66,7 +66,7 @@ func TestADrainEndsAtItsPace(t *testing.T) {
 		movable, stateless := s.Movable, s.Stateless
 		for s.Movable+s.Stateless > 0 {
 			step := plan.Next(s)
-			if step.SendAway < 0 || step.SendAway > s.Movable || step.Tell < 0 || step.Tell > s.Stateless || step.Cut {
+			if step.SendAway < 0 || step.SendAway > s.Movable || step.Tell < 0 || step.Tell > s.Stateless || step.TellAll {
 				t.Fatalf("%+v in %+v", step, s)
 			}
 			if s.Now < plan.Delay && step != (Step{}) {

@@ -31,8 +31,6 @@ type Clients interface {
 	SendAway(most int) int
 	// Tell tells clients that they shall begin anew: those that cannot be sent away, or with all set any. It returns how many.
 	Tell(most int, all bool) int
-	// Cut ends the calls that still run with an error.
-	Cut()
 }
 
 // Observer is told what happens, for metrics. Its methods are called by one goroutine at a time.
@@ -92,7 +90,7 @@ type run struct {
 	waited, last, busy time.Duration
 	sentAway, told     int
 	logged             time.Time
-	cut                bool
+	late               bool
 }
 
 // step is how often is looked what is to be done, askInterval how often others are asked, logInterval how often is said how
@@ -101,7 +99,7 @@ const (
 	step        = 50 * time.Millisecond
 	askInterval = time.Second
 	logInterval = 5 * time.Second
-	// mostReserve is for the end itself: connections get time to close, calls that were cut to return. A short timeout gives
+	// mostReserve is for the end itself: connections get time to close, calls that still run to return. A short timeout gives
 	// a part of itself.
 	mostReserve = 10 * time.Second
 	reservePart = 4
@@ -227,7 +225,7 @@ func (r *Runner) step(p *run) (over bool) {
 		Now: now, Last: p.last, Takers: takers, Waited: p.waited, Stateful: count.Stateful, Movable: count.Movable,
 		Stateless: count.Stateless + count.LongPolling, Told: p.told,
 	})
-	r.do(p, due, now)
+	r.do(p, due, now, plan.Deadline)
 	r.report(p, count)
 	drained := count.empty() && now >= plan.Delay && now-p.busy >= r.quiet()
 	r.mu.Lock()
@@ -236,7 +234,7 @@ func (r *Runner) step(p *run) (over bool) {
 	return ending && (drained || now >= plan.Deadline+r.reserve()/2 || due.TellAll && count.Stateful+count.Stateless+count.LongPolling == 0)
 }
 
-func (r *Runner) do(p *run, due balance.Step, now time.Duration) {
+func (r *Runner) do(p *run, due balance.Step, now, deadline time.Duration) {
 	sentAway, told := 0, 0
 	if due.SendAway > 0 {
 		sentAway = r.options.Clients.SendAway(due.SendAway)
@@ -247,10 +245,9 @@ func (r *Runner) do(p *run, due balance.Step, now time.Duration) {
 	}
 	p.sentAway, p.told = p.sentAway+sentAway, p.told+told
 	r.options.Observer.Drained(sentAway, told)
-	if due.Cut && !p.cut {
-		p.cut = true
-		r.options.Logger.Warn("draining takes too long: calls that still run are ended with an error")
-		r.options.Clients.Cut()
+	if told > 0 && now >= deadline && !p.late {
+		p.late = true
+		r.options.Logger.Warn("draining takes too long: all clients that are still here were told to begin anew", "clients", told)
 	}
 }
 

@@ -18,8 +18,7 @@ type crowd struct {
 	count    Count
 	sentAway []time.Time
 	told     []time.Time
-	cuts     int
-	// stuck are stateful clients whose calls run until they are cut.
+	// stuck are stateful clients whose calls run until they are told to begin anew.
 	stuck int
 }
 
@@ -57,13 +56,6 @@ func (c *crowd) Tell(most int, all bool) int {
 		c.told = append(c.told, time.Now())
 	}
 	return most
-}
-
-func (c *crowd) Cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cuts++
-	c.count.Stateful, c.stuck = c.count.Stateful+c.stuck, 0
 }
 
 func (c *crowd) Drained(int, int) {}
@@ -125,8 +117,8 @@ func TestAServerEndsWhenItsClientsAreElsewhere(t *testing.T) {
 		within(t, "the first one told", b.crowd.told[0].Sub(began), 5*time.Second, 5200*time.Millisecond)
 		within(t, "the last one told", b.crowd.told[39].Sub(began), 14*time.Second, 15*time.Second)
 		within(t, "the end", took, 19*time.Second, 21*time.Second)
-		if len(b.crowd.sentAway) != 500 || len(b.crowd.told) != 40 || b.crowd.cuts != 0 {
-			t.Errorf("%d sent away, %d told, %d cuts", len(b.crowd.sentAway), len(b.crowd.told), b.crowd.cuts)
+		if len(b.crowd.sentAway) != 500 || len(b.crowd.told) != 40 {
+			t.Errorf("%d sent away, %d told", len(b.crowd.sentAway), len(b.crowd.told))
 		}
 	})
 }
@@ -169,13 +161,13 @@ func TestPatienceWithAbsentServersEnds(t *testing.T) {
 	})
 }
 
-func TestCallsThatDoNotEndAreCutAtTheDeadline(t *testing.T) {
+func TestClientsWhoseCallsDoNotEndBeginAnewAtTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(Count{}, 1)
 		b.crowd.stuck = 3
 		within(t, "the end", b.end(), 50*time.Second, 56*time.Second)
-		if b.crowd.cuts != 1 || len(b.crowd.sentAway) != 3 {
-			t.Errorf("%d cuts, %d sent away", b.crowd.cuts, len(b.crowd.sentAway))
+		if len(b.crowd.told) != 3 || len(b.crowd.sentAway) != 0 {
+			t.Errorf("%d told, %d sent away", len(b.crowd.told), len(b.crowd.sentAway))
 		}
 	})
 }
@@ -250,15 +242,15 @@ func TestADrainedServerStaysUntilItIsEnded(t *testing.T) {
 	})
 }
 
-func TestAServerThatStaysCutsNobodyWhomNoOtherTakes(t *testing.T) {
+func TestAServerThatStaysEndsNobodyWhomNoOtherTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(Count{Stateful: 50, Stateless: 5}, 0)
 		b.crowd.stuck = 1
 		b.Start()
 		time.Sleep(5 * time.Minute)
 		b.Stop()
-		if count := b.crowd.Count(); count.Stateful != 51 || count.Stateless != 5 || b.crowd.cuts != 0 {
-			t.Errorf("%+v, %d cuts", count, b.crowd.cuts)
+		if count := b.crowd.Count(); count.Stateful != 51 || count.Stateless != 5 || len(b.crowd.told) != 0 {
+			t.Errorf("%+v, %d told", count, len(b.crowd.told))
 		}
 	})
 }
@@ -272,8 +264,8 @@ func TestADrainHasTheWholeTimeoutFromTheEndOn(t *testing.T) {
 		b.setTakers(1)
 		time.Sleep(2 * time.Second) // its deadline is long over
 		b.Stop()
-		if b.crowd.cuts != 1 {
-			t.Errorf("%d cuts", b.crowd.cuts)
+		if len(b.crowd.told) != 0 {
+			t.Errorf("%d told by a server that stays", len(b.crowd.told))
 		}
 
 		b = newBench(Count{}, 0)
