@@ -35,7 +35,7 @@ func TestReadiness(t *testing.T) {
 		{"lost later", "connection lost", false, false, false, 200, "ready\n", "[+] server: running\n[-] redis: connection lost\nready\n"},
 		{
 			"draining", "connected", true, false, true, 503,
-			"not ready: draining\n", "[-] server: shutting down\n[+] redis: connected\nnot ready: shutting down\n",
+			"not ready: draining\n", "[-] server: draining\n[+] redis: connected\nnot ready: draining\n",
 		},
 	}
 	for _, test := range tests {
