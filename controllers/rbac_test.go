@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -132,7 +133,8 @@ func TestEachSampleIsTakenAndMade(t *testing.T) {
 				o.redisCertificate("private-redis-tls")
 			}
 			o.ready(cluster)
-			o.settle(cluster)
+			// What Redis servers say of themselves changes once more after Ready, when all replicas are in sync.
+			o.stays(time.Minute, time.Second, o.calls.writes)
 			before := o.calls.writes()
 			o.patch(cluster, "{metadata: {annotations: {look: again}}}")
 			o.settle(cluster)

@@ -125,9 +125,12 @@ func TestSettingsOfRedisAreChangedWithoutARestart(t *testing.T) {
 	if get(o, &appsv1.StatefulSet{}, "demo-redis").Spec.Template.String() != before {
 		t.Error("servers are restarted for what they can be told")
 	}
-	if file := get(o, &corev1.ConfigMap{}, "demo-redis").Data["redis.conf"]; !strings.Contains(file, "maxmemory 67108864\n") {
-		t.Errorf("a server that starts anew would have %s", file)
-	}
+	o.eventually(func() error { // servers are told first
+		if file := get(o, &corev1.ConfigMap{}, "demo-redis").Data["redis.conf"]; !strings.Contains(file, "maxmemory 67108864\n") {
+			return fmt.Errorf("a server that starts anew would have %s", file)
+		}
+		return nil
+	})
 }
 
 func TestReplicasAndSentinelsComeAndGo(t *testing.T) {

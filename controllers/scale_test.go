@@ -149,13 +149,18 @@ func (o *operator) settleEmpty() {
 // quiet waits until the operator asks for nothing for a while.
 func (o *operator) quiet() {
 	o.t.Helper()
+	o.stays(10*time.Minute, 2*time.Second, func() int { return o.calls.writes() + o.calls.reads() })
+}
+
+// stays waits until a count has not changed for a while.
+func (o *operator) stays(patience, while time.Duration, count func() int) {
+	o.t.Helper()
 	last, since := -1, time.Now()
-	eventually(o.t, 10*time.Minute, func() error {
-		now := o.calls.writes() + o.calls.reads()
-		if now != last {
+	eventually(o.t, patience, func() error {
+		if now := count(); now != last {
 			last, since = now, time.Now()
 		}
-		if time.Since(since) < 2*time.Second {
+		if time.Since(since) < while {
 			return errors.New("the operator still works")
 		}
 		return nil
