@@ -175,7 +175,9 @@ func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, list func(context.C
 	if err != nil {
 		return err
 	}
-	if err := c.client.Delete(ctx, pod, ctrl.GracePeriodSeconds(0)); err != nil {
+	// Without any grace the pod would be gone from the API server before its processes are, and whatever clients notice would
+	// come after all seems well.
+	if err := c.client.Delete(ctx, pod, ctrl.GracePeriodSeconds(1)); err != nil {
 		return err
 	}
 	err = awaitError(ctx, "the end of "+pod.Name, patience, func(ctx context.Context) (string, error) {

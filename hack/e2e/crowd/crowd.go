@@ -112,16 +112,20 @@ func (c *Crowd) AwaitAll(ctx context.Context) error {
 	}
 }
 
-// AwaitCalm returns when all clients are connected and none has come or gone for a while: a client may take a moment to
-// notice that its server is gone.
+// AwaitCalm returns when all clients are connected and none has come or gone for a while from now on: a client may take a
+// moment to notice that its server is gone.
 func (c *Crowd) AwaitCalm(ctx context.Context, while time.Duration) error {
+	since := time.Now()
 	for {
 		if err := c.AwaitAll(ctx); err != nil {
 			return err
 		}
 		c.mu.Lock()
-		rest := while - time.Since(c.moved)
+		if c.moved.After(since) {
+			since = c.moved
+		}
 		c.mu.Unlock()
+		rest := while - time.Since(since)
 		if rest <= 0 {
 			return nil
 		}
