@@ -121,7 +121,8 @@ func (c *chat) applyForm(t *testing.T, f form) (time.Duration, error) {
 	if err := c.awaitTaken(t.Context()); err != nil {
 		return 0, err
 	}
-	return time.Since(begin), c.awaitReady(t.Context())
+	err = c.awaitReady(t.Context())
+	return time.Since(begin), err
 }
 
 // awaitTaken waits until the operator has looked at the spec. An operator that does not run that form of Redis says so.
