@@ -57,7 +57,7 @@ func (s *suite) testChat(t *testing.T) {
 	if s.full {
 		javaScript, goClients = 50, 50
 	}
-	people := s.gather(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: goClients, JavaScript: javaScript})
+	people := s.gatherSpread(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: goClients, JavaScript: javaScript})
 	c.expectAllServers(t, people)
 	c.disturbAll(t, people, "", c.disturbances())
 	c.expectAllServers(t, people)

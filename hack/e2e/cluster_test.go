@@ -363,6 +363,24 @@ func (s *suite) nodeAddresses(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
+// gatherSpread lets a crowd connect when the Service leads to more than one hub server: nodes learn of servers a moment after
+// these are ready, and clients that come at once would all be on the first.
+func (s *suite) gatherSpread(t *testing.T, options crowd.Options) *crowd.Crowd {
+	t.Helper()
+	await(t, "the Service leading to more than one hub server", patience, func(ctx context.Context) (string, error) {
+		few, err := crowd.Start(ctx, crowd.Options{URL: options.URL, Go: 10, Log: t.Logf})
+		if err != nil {
+			return "", err
+		}
+		defer few.Stop()
+		if servers := few.RollCall(ctx).Servers; len(servers) < 2 {
+			return fmt.Sprintf("all clients are on %q", servers), nil
+		}
+		return "", nil
+	})
+	return s.gather(t, options)
+}
+
 // gather brings a crowd to a hub. It leaves when the test ends.
 func (s *suite) gather(t *testing.T, options crowd.Options) *crowd.Crowd {
 	t.Helper()

@@ -85,7 +85,7 @@ func (s *suite) testForm(t *testing.T, f form) {
 	if s.full {
 		options.Go, options.JavaScript = 50, 50
 	}
-	people := s.gather(t, options)
+	people := s.gatherSpread(t, options)
 	c.expectAllServers(t, people)
 	c.disturbAll(t, people, f.name, []disturbance{
 		{name: "none", promise: unnoticed, full: true, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
