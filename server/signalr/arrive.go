@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,14 +17,7 @@ import (
 
 // arrival is a connection of another server on its way to this one. It implements cluster.Taker.
 type arrival struct {
-	connection *connection
-	fencer     backplane.Fencer
-	domain     backplane.Domain
-	generation uint64
-	side       *sideBuffer
-	attempt    string
-	// fenced is closed when the flow of messages to the connection has been cut here.
-	fenced chan struct{}
+	crossing
 	// state is what Import has decoded, exported the transport's part of it.
 	state    handover.State
 	exported transport.State
@@ -33,13 +25,6 @@ type arrival struct {
 	decided chan struct{}
 	// resumed is set when the client has been told where this server goes on.
 	resumed atomic.Bool
-
-	// mu guards what follows. Nothing is called while it is held.
-	mu sync.Mutex
-	// gap is set when a message may have been missed here before the fence came.
-	gap bool
-	// commandFences is how many fences had cut group commands when that of this move did, it included; 0 before.
-	commandFences uint64
 }
 
 // Adopt implements transport.Application.
@@ -72,12 +57,8 @@ func (h *Hub) take(ctx context.Context, candidate *transport.Connection, owner s
 }
 
 func newArrival(ctx context.Context, hub *Hub, candidate *transport.Connection, fencer backplane.Fencer) (*arrival, error) {
-	a := &arrival{
-		connection: newMovedConnection(hub, candidate), fencer: fencer, generation: fencer.Generation(),
-		fenced: make(chan struct{}), decided: make(chan struct{}),
-	}
-	var err error
-	if a.domain, err = fencer.Domain(ctx); err != nil {
+	a := &arrival{decided: make(chan struct{})}
+	if err := a.begin(ctx, newMovedConnection(hub, candidate), fencer); err != nil {
 		return nil, fmt.Errorf("move a connection here: %w", err)
 	}
 	a.connection.arrival = a
@@ -118,31 +99,7 @@ func (a *arrival) Capture(ctx context.Context, attempt string, payload []byte) e
 	if err := a.fencer.Fence(ctx, attempt, audiences(targets)...); err != nil {
 		return fmt.Errorf("cut the messages to a connection: %w", err)
 	}
-	select {
-	case <-a.fenced:
-		return nil
-	case <-ctx.Done():
-		return cluster.Refuse(cluster.RefusedGap, context.Cause(ctx))
-	}
-}
-
-// fence is called by the goroutine that delivers.
-func (a *arrival) fence(target backplane.Target) {
-	a.mu.Lock()
-	if a.fencer.Generation() != a.generation {
-		a.gap = true
-	}
-	if a.commandFences == 0 && (target.Scope == backplane.ScopeEverything || target.Scope == backplane.ScopeCommands) {
-		a.commandFences = a.connection.hub.fences.commands.Load()
-	}
-	a.mu.Unlock()
-	if a.side.fence(target) {
-		select {
-		case <-a.fenced:
-		default:
-			close(a.fenced)
-		}
-	}
+	return a.awaitCut(ctx)
 }
 
 // Import implements cluster.Taker.
@@ -157,12 +114,8 @@ func (a *arrival) Import(ctx context.Context, payload []byte) error {
 	for _, message := range state.Messages {
 		a.exported.Messages = append(a.exported.Messages, transport.NewPayload(message, isBinary))
 	}
-	domain, err := a.fencer.Domain(ctx)
-	a.mu.Lock()
-	gap := a.gap || err != nil || domain != a.domain || a.side.isOverflowed()
-	a.mu.Unlock()
-	if gap {
-		return cluster.Refuse(cluster.RefusedGap, err)
+	if err := a.whole(ctx); err != nil {
+		return err
 	}
 	a.connection.transport.Reserve()
 	return nil
@@ -212,13 +165,6 @@ func (a *arrival) Abort() {
 	c.transport.Withdraw()
 	c.leave()
 	close(a.decided)
-}
-
-// place is where the connection's stay begins: how many fences had cut group commands when that of this move did.
-func (a *arrival) place() uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.commandFences
 }
 
 // awaited waits until it is known whose the connection is.

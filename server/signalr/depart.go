@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/cluster"
@@ -26,24 +25,11 @@ type giver Server
 
 // departure is a connection of this server on its way to another one.
 type departure struct {
-	connection *connection
-	fencer     backplane.Fencer
-	attempt    string
-	domain     backplane.Domain
-	generation uint64
-	side       *sideBuffer
-	// fenced is closed when the flow of messages to the connection has been cut here.
-	fenced chan struct{}
+	crossing
 	// results are calls that the client has to answer, taken out when its state was.
 	results []owedResult
 
-	// mu guards what follows. Nothing is called while it is held.
-	mu sync.Mutex
-	// gap is set when a message may have been missed here before the fence came.
-	gap bool
-	// commandFences is how many fences had cut group commands when that of this move did, it included; 0 before.
-	commandFences uint64
-	// postponed ends the connection if it stays: its end was wanted meanwhile.
+	// What follows is guarded by crossing.mu. postponed ends the connection if it stays: its end was wanted meanwhile.
 	postponed func()
 	decided   bool
 }
@@ -75,7 +61,7 @@ func (g *giver) Prepare(ctx context.Context, connectionID, attempt string, paylo
 	if err != nil {
 		return nil, err
 	}
-	if err := d.begin(ctx); err != nil {
+	if err := d.halt(ctx); err != nil {
 		return nil, err
 	}
 	offer := handover.Offer{Domain: string(d.domain), Protocol: c.codec().Name(), User: c.user, Groups: c.hub.index.groupsOf(c)}
@@ -87,9 +73,8 @@ func newDeparture(ctx context.Context, c *connection, attempt string, domain bac
 	if !ok {
 		return nil, cluster.Refuse(cluster.RefusedOrder, backplane.ErrNoOrder)
 	}
-	d := &departure{connection: c, fencer: fencer, attempt: attempt, generation: fencer.Generation(), fenced: make(chan struct{})}
-	var err error
-	if d.domain, err = fencer.Domain(ctx); err != nil {
+	d := &departure{crossing: crossing{attempt: attempt}}
+	if err := d.begin(ctx, c, fencer); err != nil {
 		return nil, cluster.Refuse(cluster.RefusedOrder, err)
 	}
 	if d.domain != domain {
@@ -98,8 +83,8 @@ func newDeparture(ctx context.Context, c *connection, attempt string, domain bac
 	return d, nil
 }
 
-// begin makes the connection stand still: no call starts, no group changes, and what is sent to it comes by the backplane.
-func (d *departure) begin(ctx context.Context) error {
+// halt makes the connection stand still: no call starts, no group changes, and what is sent to it comes by the backplane.
+func (d *departure) halt(ctx context.Context) error {
 	c := d.connection
 	if c.phaseNow() != phaseOpen {
 		return cluster.Refuse(cluster.RefusedBusy, nil)
@@ -147,29 +132,6 @@ func reasonNotToGive(err error) string {
 	return cluster.RefusedEnded
 }
 
-// fence is called by the goroutine that delivers.
-func (d *departure) fence(target backplane.Target) {
-	if d.fencer.Generation() != d.generation {
-		d.mu.Lock()
-		d.gap = true
-		d.mu.Unlock()
-	}
-	if target.Scope == backplane.ScopeEverything || target.Scope == backplane.ScopeCommands {
-		d.mu.Lock()
-		if d.commandFences == 0 {
-			d.commandFences = d.connection.hub.fences.commands.Load()
-		}
-		d.mu.Unlock()
-	}
-	if d.side.fence(target) {
-		select {
-		case <-d.fenced:
-		default:
-			close(d.fenced)
-		}
-	}
-}
-
 // State implements cluster.Giver.
 func (g *giver) State(ctx context.Context, connectionID string) ([]byte, error) {
 	d := g.departing(connectionID)
@@ -178,22 +140,13 @@ func (g *giver) State(ctx context.Context, connectionID string) ([]byte, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, fenceTimeout)
 	defer cancel()
-	select {
-	case <-d.fenced:
-	case <-ctx.Done():
-		return nil, cluster.Refuse(cluster.RefusedGap, context.Cause(ctx))
+	if err := d.awaitCut(ctx); err != nil {
+		return nil, err
 	}
-	domain, err := d.fencer.Domain(ctx)
-	if err != nil || domain != d.domain || d.hasGap() || d.side.isOverflowed() {
-		return nil, cluster.Refuse(cluster.RefusedGap, err)
+	if err := d.whole(ctx); err != nil {
+		return nil, err
 	}
 	return d.export()
-}
-
-func (d *departure) hasGap() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.gap
 }
 
 // export encodes what the connection leaves to its next server.
@@ -284,13 +237,6 @@ func (c *connection) leave() {
 	c.mu.Unlock()
 	c.inbox.close()
 	c.cancel(context.Canceled)
-}
-
-// place is where the connection's stay ends: how many fences had cut group commands when that of this move did.
-func (d *departure) place() uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.commandFences
 }
 
 // postpone puts an end off until it is known whose the connection is. It reports false if it is known.

@@ -35,7 +35,7 @@ func (f *fences) forget(mark string) {
 
 // arrived is called by the goroutine that delivers.
 func (f *fences) arrived(mark string, target backplane.Target) {
-	if target.Scope == backplane.ScopeEverything || target.Scope == backplane.ScopeCommands {
+	if cutsCommands(target) {
 		f.commands.Add(1)
 	}
 	f.mu.Lock()
@@ -44,6 +44,11 @@ func (f *fences) arrived(mark string, target backplane.Target) {
 	if call != nil {
 		call(target)
 	}
+}
+
+// cutsCommands tells whether a fence for target cuts group commands.
+func cutsCommands(target backplane.Target) bool {
+	return target.Scope == backplane.ScopeEverything || target.Scope == backplane.ScopeCommands
 }
 
 // Fenced implements backplane.Receiver.
