@@ -32,10 +32,7 @@ func redisServersOf(w Wanted, set RedisSet) (*appsac.StatefulSetApplyConfigurati
 	if err != nil {
 		return nil, err
 	}
-	labels := Labels(w.Cluster.Name, v1alpha1.RedisComponent)
-	for label, value := range set.Selector(w.Cluster.Name) {
-		labels[label] = value
-	}
+	labels := merge(Labels(w.Cluster.Name, v1alpha1.RedisComponent), set.Selector(w.Cluster.Name))
 	spec := replicatedSet(set.Replicas, RedisName(w.Cluster.Name), set.Selector(w.Cluster.Name)).
 		WithTemplate(coreac.PodTemplateSpec().
 			WithLabels(merge(redis.PodMetadata.Labels, labels)).

@@ -158,14 +158,19 @@ func pingProbe(flags, answers string) *coreac.ProbeApplyConfiguration {
 
 // redisResources are those of the spec, or what a backplane needs.
 func redisResources(redis v1alpha1.RedisSpec) *corev1.ResourceRequirements {
-	if redis.Resources != nil {
-		return redis.Resources
+	return resourcesOr(redis.Resources, "100m", "128Mi", "512Mi")
+}
+
+// resourcesOr are those of the spec, or else the given ones: a processor is never limited, waiting for one helps nobody.
+func resourcesOr(wanted *corev1.ResourceRequirements, cpu, memory, memoryLimit string) *corev1.ResourceRequirements {
+	if wanted != nil {
+		return wanted
 	}
 	return &corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
-			corev1.ResourceCPU:    resource.MustParse("100m"),
-			corev1.ResourceMemory: resource.MustParse("128Mi"),
+			corev1.ResourceCPU:    resource.MustParse(cpu),
+			corev1.ResourceMemory: resource.MustParse(memory),
 		},
-		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
+		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(memoryLimit)},
 	}
 }

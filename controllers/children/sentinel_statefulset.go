@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -79,14 +78,5 @@ const sentinelGraceSeconds = 10
 
 // sentinelResources are those of the spec, or what a Sentinel needs.
 func sentinelResources(sentinel v1alpha1.RedisSentinelSpec) *corev1.ResourceRequirements {
-	if sentinel.Resources != nil {
-		return sentinel.Resources
-	}
-	return &corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{
-			corev1.ResourceCPU:    resource.MustParse("20m"),
-			corev1.ResourceMemory: resource.MustParse("32Mi"),
-		},
-		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
-	}
+	return resourcesOr(sentinel.Resources, "20m", "32Mi", "64Mi")
 }
