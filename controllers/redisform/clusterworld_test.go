@@ -13,9 +13,9 @@ import (
 // depend on it: they tell each other whom they know and where, replace a primary that does not answer if most primaries
 // are there and the replica was in touch with it lately, and an old primary gives way to the newer one.
 type clusterWorld struct {
+	chronicle
 	t       judge
 	now     time.Time
-	ticks   int
 	wanted  Wanted
 	memory  Memory
 	nodes   []*simNode
@@ -26,8 +26,6 @@ type clusterWorld struct {
 	acknowledged map[int][]int
 	away         bool
 	last         Outcome
-	trace        []string
-	saidLast     string
 	emptied      string
 }
 
@@ -337,7 +335,7 @@ func (w *clusterWorld) operate() {
 	before := len(w.nodes)
 	w.nodes = slices.DeleteFunc(w.nodes, func(n *simNode) bool { return n.Ordinal >= w.last.Servers })
 	if len(w.nodes) < before {
-		w.trace = append(w.trace, fmt.Sprintf("%4d    %d servers", w.ticks, len(w.nodes)))
+		w.line("  ", "%d servers", len(w.nodes))
 	}
 }
 
@@ -348,23 +346,8 @@ func (w *clusterWorld) note() {
 		primaries = append(primaries, shard.Primary)
 	}
 	said := fmt.Sprintf("%s primaries=%s in-sync=%d/%d: %s", status.Reason, strings.Join(primaries, ","), status.InSync, status.Replicas, status.Message)
-	if said != w.saidLast {
-		w.trace = append(w.trace, fmt.Sprintf("%4d  %s", w.ticks, said))
-		w.saidLast = said
-	}
-	for _, step := range w.last.Steps {
-		w.trace = append(w.trace, fmt.Sprintf("%4d    %s", w.ticks, step))
-	}
-	for _, name := range w.last.Replace {
-		w.trace = append(w.trace, fmt.Sprintf("%4d    replace %s", w.ticks, name))
-	}
+	w.record(said, w.last)
 }
-
-func (w *clusterWorld) tell(what string) {
-	w.trace = append(w.trace, fmt.Sprintf("%4d  -- %s", w.ticks, what))
-}
-
-func (w *clusterWorld) story() string { return strings.Join(w.trace, "\n") + "\n" }
 
 func (w *clusterWorld) settle() {
 	w.t.Helper()

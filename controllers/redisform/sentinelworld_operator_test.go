@@ -3,7 +3,6 @@ package redisform
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 func (w *sentinelWorld) operate() {
@@ -32,7 +31,7 @@ func (w *sentinelWorld) operate() {
 	w.servers = slices.DeleteFunc(w.servers, func(s *simServer) bool { return s.Ordinal >= w.last.Servers })
 	w.sentinels = slices.DeleteFunc(w.sentinels, func(s *simSentinel) bool { return s.Ordinal >= w.last.Sentinels })
 	if after := len(w.servers) + len(w.sentinels); after < before {
-		w.trace = append(w.trace, fmt.Sprintf("%4d    %d servers, %d Sentinels", w.ticks, len(w.servers), len(w.sentinels)))
+		w.line("  ", "%d servers, %d Sentinels", len(w.servers), len(w.sentinels))
 	}
 }
 
@@ -52,20 +51,5 @@ func (w *sentinelWorld) sentinel(name string) *simSentinel {
 func (w *sentinelWorld) note() {
 	status := w.last.Status
 	said := fmt.Sprintf("%s primary=%s in-sync=%d/%d: %s", status.Reason, status.Primary, status.InSync, status.Replicas, status.Message)
-	if said != w.saidLast {
-		w.trace = append(w.trace, fmt.Sprintf("%4d  %s", w.ticks, said))
-		w.saidLast = said
-	}
-	for _, step := range w.last.Steps {
-		w.trace = append(w.trace, fmt.Sprintf("%4d    %s", w.ticks, step))
-	}
-	for _, name := range w.last.Replace {
-		w.trace = append(w.trace, fmt.Sprintf("%4d    replace %s", w.ticks, name))
-	}
+	w.record(said, w.last)
 }
-
-func (w *sentinelWorld) tell(what string) {
-	w.trace = append(w.trace, fmt.Sprintf("%4d  -- %s", w.ticks, what))
-}
-
-func (w *sentinelWorld) story() string { return strings.Join(w.trace, "\n") + "\n" }

@@ -12,9 +12,9 @@ import (
 // heard some seconds ago, choose the one with the highest offset among those that they may, and correct those who
 // disagree.
 type sentinelWorld struct {
+	chronicle
 	t         judge
 	now       time.Time
-	ticks     int
 	wanted    Wanted
 	memory    Memory
 	servers   []*simServer
@@ -27,9 +27,6 @@ type sentinelWorld struct {
 	// away: the operator does nothing.
 	away bool
 	last Outcome
-	// trace has one line for each pass that did or saw something new.
-	trace    []string
-	saidLast string
 	// emptied is what must never happen.
 	emptied string
 }
