@@ -310,8 +310,8 @@ func (m *Member) keep(move *giving, disclaimed bool) (outcome, int64) {
 		return undecided, move.epoch
 	case entry == kept:
 		return stays, kept.Epoch
-	case entry.Owner == move.to:
-		return moved, 0
+	case !entry.Ended && entry.Epoch > move.epoch:
+		return moved, 0 // to the new owner, or by now from there to yet another one
 	}
 	return lost, move.epoch
 }

@@ -306,6 +306,27 @@ func TestAMoveChangesTheOwnerAndTheEpoch(t *testing.T) {
 	})
 }
 
+// The news that a move is done can be late: the connection may have moved on by then, and must not be taken for lost.
+func TestAnOwnerThatIsNotToldDoesNotActForWhatHasMovedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faults{}
+		m := simulateMoves(t, 3, f)
+		f.set([]int{0, 0, 0, 1}) // of the first move only the last step does not arrive
+		for _, taker := range m.members[1:] {
+			if err := m.take(taker); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // the last step has been tried
+		}
+		if kept, err := m.members[0].Reclaim(t.Context(), theConnection); kept || err != nil {
+			t.Errorf("the first owner believes to have it: %t, %v", kept, err)
+		}
+		if m.settle() != m.members[2] {
+			t.Error("the connection is not at the third")
+		}
+	})
+}
+
 func TestARefusalChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := simulateMoves(t, 2, &faults{})
