@@ -85,5 +85,5 @@ func (h *Host) view(giving bool) balance.View {
 	for _, other := range others {
 		loads = append(loads, other.Load)
 	}
-	return balance.View{Self: h.load(), Others: loads, Settled: settled, Giving: giving}
+	return balance.View{Self: h.load(), Others: loads, Away: h.hubs.Underway(), Settled: settled, Giving: giving}
 }

@@ -33,3 +33,27 @@ func TestRebalancingRestsWhenItIsInVain(t *testing.T) {
 		})
 	}
 }
+
+// A client on its way is neither sent away twice nor counted as one that will stay.
+func TestABalanceKnowsWhoIsOnTheWay(t *testing.T) {
+	p := startPair(t)
+	address := p.first.address() + "/chatHub"
+	token := negotiateStateful(t, address)
+	c := open(t, address, token)
+	eventually(t, "sent away", func() bool { return p.first.host.hubs.SendSomeAway(1) == 1 })
+	if _, err := c.receive(); err == nil {
+		t.Fatal("the socket is still open")
+	}
+	if view := p.first.host.view(false); view.Away != 1 || view.Self.Connections != 1 || view.Self.Movable != 0 {
+		t.Errorf("while the client is on its way: %+v", view)
+	}
+	c, err := dial(t, address+"?id="+token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(`{"type":9,"sequenceId":1}`)
+	c.expect(`{"type":9,"sequenceId":1}`)
+	if view := p.first.host.view(false); view.Away != 0 || view.Self.Connections != 1 {
+		t.Errorf("when it is back: %+v", view)
+	}
+}

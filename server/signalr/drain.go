@@ -58,6 +58,18 @@ const (
 // mayLeave is how many of those that shall leave may do so while others are under way.
 func mayLeave(most, underway int) int { return max(0, min(most, maximumUnderway-underway)) }
 
+// Underway is how many clients were sent away a moment ago and are neither back nor elsewhere.
+func (s *Server) Underway() int {
+	now := time.Now()
+	count := 0
+	for _, c := range s.clients() {
+		if !c.leaving() && s.keepsSession(c) && c.underway(now) {
+			count++
+		}
+	}
+	return count
+}
+
 // SendSomeAway sends up to most clients away (see SendAway), those first for which nothing runs, and the sockets of clients
 // whose connections other servers own; fewer while many are under way. It returns how many.
 func (s *Server) SendSomeAway(most int) int {

@@ -28,10 +28,11 @@ const (
 
 // View is what a server knows when it decides whether it has more than its share.
 type View struct {
-	// Self is this server now, Others are the other ones as they last said, with what has been given to them since.
+	// Self is this server now, Others are the other ones as they last said.
 	Self   cluster.Load
 	Others []cluster.Load
-	// Away counts those of Self that were sent away and are neither back nor elsewhere.
+	// Away counts those connections of Self whose clients were sent away a moment ago and are neither back nor elsewhere.
+	// They cannot be moved, and may leave yet.
 	Away int
 	// Settled is how long it has been since a server came or went.
 	Settled time.Duration
@@ -55,13 +56,7 @@ func (p Pace) Next(v View) (sendAway int, giving bool) {
 		return 0, false
 	}
 	count := min(p.Rate, int(math.Ceil(surplus/caution)))
-	return max(0, min(count-v.Away, v.Self.Movable-v.Away)), true
-}
-
-// Takes tells whether a connection of self may go to another server: that one has room and will not be the fuller one of
-// the two. So no pair of servers can send each other the same connections.
-func Takes(other, self cluster.Load) bool {
-	return other.State == cluster.Ready && !other.Full() && other.Connections+1 < self.Connections
+	return max(0, min(count-v.Away, v.Self.Movable)), true
 }
 
 // takers are the servers that take connections. known is false while one of them says nothing of its load, or gives all of
