@@ -41,7 +41,9 @@ type connection struct {
 	// dropped is closed when the server ends the connection: then calls that wait for their turn are not run.
 	dropped  chan struct{}
 	dropOnce sync.Once
-	streams  streams
+	// finishOnce makes the first of those who end the connection say the last words.
+	finishOnce sync.Once
+	streams    streams
 	// messages bounds what the client sends, nil for no bound.
 	messages *rate.Limiter
 
@@ -57,6 +59,8 @@ type connection struct {
 	keepAlive keepAlive
 	sequence  sequence
 
+	// unanswered are the calls that the client waits for.
+	unanswered unanswered
 	// activity is what runs for the connection, membership what changes its groups, detour who sends to it through the
 	// backplane although it is here.
 	activity   activity
@@ -148,29 +152,23 @@ func (c *connection) sendMessage(ctx context.Context, message backplane.Message)
 // closeWithError ends the connection because of a fault, and invites the client to connect again.
 func (c *connection) closeWithError(cause error) {
 	text := visibleText(textClosedWithError, cause, c.hub.options.EnableDetailedErrors)
-	c.close(&protocol.Close{Error: text, AllowReconnect: true}, cause, transport.CloseNormal)
+	c.close(ending{close: protocol.Close{Error: text, AllowReconnect: true}, cause: cause})
 }
 
-// close ends the connection by the server's will: message, or a plain Close if it is nil, is the last that the client gets.
-func (c *connection) close(message *protocol.Close, cause error, code uint16) {
+// close ends the connection by the server's will.
+func (c *connection) close(e ending) {
 	c.drop()
-	c.finish(message, cause, code)
+	c.finish(e)
 }
 
 // finish ends the connection; calls that wait for their turn still get it.
-func (c *connection) finish(message *protocol.Close, cause error, code uint16) {
-	if leaving := c.departure.Load(); leaving != nil && leaving.postpone(func() { c.finish(message, cause, code) }) {
+func (c *connection) finish(e ending) {
+	if leaving := c.departure.Load(); leaving != nil && leaving.postpone(func() { c.finish(e) }) {
 		return
 	}
-	if message == nil {
-		message = &protocol.Close{}
-	}
-	payload, err := c.hub.payload(c.protocolIndex, message)
-	if err != nil {
-		c.hub.log.Error("a close message cannot be encoded", "error", err)
-	}
-	c.transport.Finish(payload, code)
-	c.end(cause)
+	// The last words may have to wait until other servers know of the end. Others must not overtake them.
+	c.finishOnce.Do(func() { c.transport.Finish(c.lastWords(e), transport.CloseNormal) })
+	c.end(e.cause)
 }
 
 // drop gives up the calls that have not begun.
@@ -248,7 +246,7 @@ func (c *connection) Heartbeat(now time.Time) {
 		return
 	}
 	if c.expired(now) {
-		c.close(&protocol.Close{AllowReconnect: true}, nil, transport.CloseNormal)
+		c.close(ending{close: protocol.Close{AllowReconnect: true}})
 		return
 	}
 	c.acknowledge()

@@ -64,7 +64,7 @@ func (c *Context) Transport() transport.Kind { return c.connection.transport.Kin
 func (c *Context) Items() *Items { return &c.connection.items }
 
 // Abort ends the caller's connection. Its client is not invited to connect again.
-func (c *Context) Abort() { c.connection.close(nil, nil, transport.CloseNormal) }
+func (c *Context) Abort() { c.connection.close(ending{}) }
 
 // Clients are the clients of the hub, from the caller's point of view.
 func (c *Context) Clients() CallerClients {

@@ -140,7 +140,7 @@ func (c *connection) closedByClient(message *protocol.Close) {
 	if message.Error != "" {
 		cause = &HubError{Message: message.Error}
 	}
-	c.finish(nil, cause, transport.CloseNormal)
+	c.finish(ending{cause: cause})
 }
 
 // complete takes the end of a stream that the client sends, or the client's answer to a call of the server.
@@ -158,11 +158,19 @@ func (c *connection) invoke(message *protocol.Invocation) (*invocation, error) {
 		c.answer(message.ID, nil, err.Error(), false)
 		return nil, nil
 	}
+	c.unanswered.add(call)
 	if call.method.stream || len(call.uploads) > 0 {
 		c.start(func() { c.runStreaming(call) })
 		return nil, nil
 	}
 	return call, nil
+}
+
+// answerCall answers a call that ran, unless it has been answered because the connection ends.
+func (c *connection) answerCall(call *invocation, result any, errorText string, hasResult bool) {
+	if c.unanswered.take(call) {
+		c.answer(call.id, result, errorText, hasResult)
+	}
 }
 
 // answer sends the completion of a call, unless the client did not ask for one.

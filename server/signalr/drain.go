@@ -165,7 +165,7 @@ func (c *connection) leaving() bool {
 	return c.ended
 }
 
-// sendElsewhere says goodbye to a client, with the invitation to connect again.
+// sendElsewhere says goodbye to a client, with the invitation to connect again. Its calls that still run fail.
 func (c *connection) sendElsewhere() {
-	c.close(&protocol.Close{AllowReconnect: true}, nil, transport.CloseNormal)
+	c.close(ending{close: protocol.Close{AllowReconnect: true}, failCalls: true})
 }

@@ -75,7 +75,7 @@ func (c *connection) connect() bool {
 			return true
 		}
 		text := visibleText(textClosedWithError, err, c.hub.options.EnableDetailedErrors)
-		c.close(&protocol.Close{Error: text}, err, transport.CloseNormal)
+		c.close(ending{close: protocol.Close{Error: text}, cause: err})
 		return false
 	}
 	c.tearDown()

@@ -52,11 +52,12 @@ func isTimeout(err error) bool {
 
 // negotiation is what a client needs of the answer to its negotiation.
 type negotiation struct {
+	ConnectionID         string `json:"connectionId"`
 	ConnectionToken      string `json:"connectionToken"`
 	UseStatefulReconnect bool   `json:"useStatefulReconnect"`
 }
 
-func negotiate(t *testing.T, address string) negotiation {
+func negotiate(t testing.TB, address string) negotiation {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/negotiate?negotiateVersion=1&useStatefulReconnect=true", nil)
 	if err != nil {

@@ -114,10 +114,10 @@ func (c *connection) run(call *invocation) {
 	defer call.context.slot.release()
 	result, err := c.execute(call)
 	if err != nil {
-		c.answer(call.id, nil, c.failure(call.method, err), false)
+		c.answerCall(call, nil, c.failure(call.method, err), false)
 		return
 	}
-	c.answer(call.id, result, "", true)
+	c.answerCall(call, result, "", true)
 }
 
 // lookAheadInterval is how often a call that waits for its turn lets acknowledgements behind it take effect.

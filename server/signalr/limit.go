@@ -25,7 +25,7 @@ func (c *connection) admit() bool {
 	}
 	c.hub.refused(transport.LimitMessageRate)
 	text := fmt.Sprintf(textTooManyMessages, c.hub.options.MaximumMessagesPerSecond)
-	c.close(&protocol.Close{Error: text, AllowReconnect: true}, ErrTooManyMessages, transport.CloseNormal)
+	c.close(ending{close: protocol.Close{Error: text, AllowReconnect: true}, cause: ErrTooManyMessages})
 	return false
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -66,13 +65,7 @@ func travel(t testing.TB, user string, next func() string) *traveller {
 		t: t, query: "&user=" + user, next: next, first: 1, bytes: map[int]string{},
 		deliveries: map[string][]int{}, answers: map[string]chan message{}, ended: make(chan struct{}),
 	}
-	response, err := http.Post(next()+"/negotiate?negotiateVersion=1&useStatefulReconnect=true", "", nil)
-	must(t, err)
-	body, err := io.ReadAll(response.Body)
-	must(t, err)
-	must(t, response.Body.Close())
-	var answer struct{ ConnectionID, ConnectionToken string }
-	must(t, json.Unmarshal(body, &answer))
+	answer := negotiate(t, next())
 	c.id, c.token = answer.ConnectionID, answer.ConnectionToken
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop

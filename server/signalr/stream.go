@@ -149,14 +149,14 @@ func (c *connection) runStreaming(call *invocation) {
 		if err != nil {
 			text = c.failure(call.method, err)
 		}
-		c.answer(call.id, result, text, true)
+		c.answerCall(call, result, text, true)
 		return
 	}
 	if err != nil {
-		c.answer(call.id, nil, c.failure(call.method, err), false)
+		c.answerCall(call, nil, c.failure(call.method, err), false)
 		return
 	}
-	c.answer(call.id, nil, c.sendStream(call, reflect.ValueOf(result)), false)
+	c.answerCall(call, nil, c.sendStream(call, reflect.ValueOf(result)), false)
 }
 
 // sendStream sends the items of a stream. It returns the error text for the completion.

@@ -14,8 +14,8 @@ type Goodbye struct {
 	// Patience is how long after Delay the server waits for another one that takes its clients. Then it tells all of them
 	// that they shall begin anew.
 	Patience time.Duration
-	// Deadline is when all who are still here are told to begin anew, those for whom a call or a stream runs among them: to
-	// them that is the end of it, with an error of their own client.
+	// Deadline is when all who are still here are told to begin anew, those for whom a call or a stream runs among them: it
+	// fails.
 	Deadline time.Duration
 	// Stays means that the server does not end after the drain: it has no reason to end clients that no other server takes.
 	Stays bool
