@@ -25,7 +25,7 @@ func ServerDirectives(form Form, replicas int, timing Timing) []string {
 		// A server that is told to end waits for its replicas, and gives the writes nobody else has to them first.
 		"shutdown-timeout 10",
 		"repl-diskless-sync yes",
-		SyncDelay + " " + giveNow,
+		SyncDelay + " " + syncDelayAtStart(form),
 		// A replica that was away for a moment goes on where it was.
 		"repl-backlog-size 32mb",
 	}
@@ -64,14 +64,14 @@ const (
 	giveWhenTold = "86400"
 )
 
-// DirectivesWithoutVolume are further lines for servers that start without data and without identity each time. Such a node
-// of a Cluster often has the address of the one before: replicas of that would take its nothing for their data, and lose
-// theirs. It makes them wait until the operator has found its place.
-func DirectivesWithoutVolume(form Form) []string {
-	if form != Cluster {
-		return nil // there it is a replica of nobody, which gives nothing anyway
+// syncDelayAtStart: a node of a Cluster that has lost its volume may have the address of the one before. Replicas of that would take
+// its nothing for their data, and lose theirs, so it makes them wait until the operator has found its place. With Sentinels a server
+// starts as a replica of nobody, which gives nothing anyway.
+func syncDelayAtStart(form Form) string {
+	if form == Cluster {
+		return giveWhenTold
 	}
-	return []string{SyncDelay + " " + giveWhenTold}
+	return giveNow
 }
 
 // SentinelDirectives are the lines of the first sentinel.conf of the Sentinel at host and port. Sentinels write to that

@@ -26,10 +26,8 @@ func (f *form) addNode() *redisform.Member {
 		"--cluster-port", strconv.Itoa(bus), "--cluster-announce-hostname", "127.0.0.1", "--cluster-announce-ip", "127.0.0.1")
 	if f.wanted.Persistent {
 		lines = append(lines, "--appendonly", "yes")
-	} else {
-		lines = append(lines, options(redisform.DirectivesWithoutVolume(f.wanted.Form))...)
 	}
-	process := redistest.Start(f.t, append(lines, f.serverOptions...)...)
+	process := f.startServer(lines)
 	member := f.add(redisform.ServerKind, process, process.Address, process.Port)
 	member.BusPort = bus
 	return member
@@ -122,14 +120,18 @@ func TestClusterEmptyPrimary(t *testing.T) {
 	}
 }
 
-// awaitReplica waits, without the operator, until a replica asks the server for its data.
+// awaitReplica waits, without the operator, until a replica asks the server for its data and has been refused for longer than
+// servers take that are in their place.
 func (f *form) awaitReplica(name string) {
 	f.t.Helper()
+	const longer = 4 // seconds
 	client := f.processes[name].Client(f.t, redis.Options{})
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-ticker.C {
-		if info, err := client.Info(f.t.Context(), "replication").Result(); err == nil && strings.Contains(info, "connected_slaves:1") {
+		info := client.InfoMap(f.t.Context(), "server", "replication")
+		if uptime, err := strconv.Atoi(info.Item("Server", "uptime_in_seconds")); err == nil && uptime >= longer &&
+			info.Item("Replication", "connected_slaves") == "1" {
 			return
 		}
 	}

@@ -31,8 +31,10 @@ type form struct {
 	processes map[string]*redistest.Server
 	// serverOptions and sentinelLines are added to what each of them is started with.
 	serverOptions, sentinelLines []string
-	facts                        redisform.Facts
-	out                          redisform.Outcome
+	// authority is who vouches for all of them; nil without TLS.
+	authority *redistest.Authority
+	facts     redisform.Facts
+	out       redisform.Outcome
 	// trace is what was done and seen, for when a test fails.
 	trace []string
 	said  string
@@ -58,6 +60,16 @@ func (f *form) add(kind redisform.Kind, process *redistest.Server, address strin
 	f.members = append(f.members, member)
 	f.processes[member.Name] = process
 	return &f.members[len(f.members)-1]
+}
+
+// startServer starts a server with these options and those of the form.
+func (f *form) startServer(options []string) *redistest.Server {
+	f.t.Helper()
+	options = append(options, f.serverOptions...)
+	if f.authority != nil {
+		return redistest.StartTLS(f.t, f.authority, options...)
+	}
+	return redistest.Start(f.t, options...)
 }
 
 func (f *form) member(name string) *redisform.Member {
@@ -146,10 +158,11 @@ func (f *form) settle(what string) {
 
 // login is who tests log in as.
 func (f *form) login() redis.Options {
-	if len(f.hands.Operator.Passwords) == 0 {
-		return redis.Options{}
+	options := redis.Options{TLSConfig: f.hands.TLS, Username: f.hands.Operator.User}
+	if len(f.hands.Operator.Passwords) > 0 {
+		options.Password = f.hands.Operator.Passwords[0]
 	}
-	return redis.Options{Password: f.hands.Operator.Passwords[0]}
+	return options
 }
 
 // all are the names of the members of a kind.

@@ -49,7 +49,7 @@ func (f *form) addServer() *redisform.Member {
 	if f.wanted.Persistent {
 		lines = append(lines, "--appendonly", "yes")
 	}
-	process := redistest.Start(f.t, append(lines, f.serverOptions...)...)
+	process := f.startServer(lines)
 	return f.add(redisform.ServerKind, process, process.Address, process.Port)
 }
 

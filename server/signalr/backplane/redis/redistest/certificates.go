@@ -48,24 +48,26 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue makes a certificate for a host name or an address, for servers and clients alike.
-func (a *Authority) Issue(t testing.TB, name string) Certificate {
+// Issue makes a certificate for host names and addresses, for servers and clients alike.
+func (a *Authority) Issue(t testing.TB, names ...string) Certificate {
 	t.Helper()
 	directory := t.TempDir()
 	c := Certificate{CertificateFile: filepath.Join(directory, "certificate.pem"), KeyFile: filepath.Join(directory, "key.pem")}
-	a.Renew(t, c, name)
+	a.Renew(t, c, names...)
 	return c
 }
 
 // Renew replaces the files of c with a new certificate and a new key.
-func (a *Authority) Renew(t testing.TB, c Certificate, name string) {
+func (a *Authority) Renew(t testing.TB, c Certificate, names ...string) {
 	t.Helper()
-	template := newTemplate(name)
+	template := newTemplate(names[0])
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	if address := net.ParseIP(name); address != nil {
-		template.IPAddresses = []net.IP{address}
-	} else {
-		template.DNSNames = []string{name}
+	for _, name := range names {
+		if address := net.ParseIP(name); address != nil {
+			template.IPAddresses = append(template.IPAddresses, address)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
 	}
 	key := newKey(t)
 	encoded, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)

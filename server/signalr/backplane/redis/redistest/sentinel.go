@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ type Sentinels struct {
 // StartSentinels starts a master with one replica and three Sentinels. The options are for master and replica.
 func StartSentinels(t testing.TB, options ...string) *Sentinels {
 	t.Helper()
-	need(t, "redis-sentinel")
+	need(t, "redis-server")
 	master := Start(t, options...)
 	s := &Sentinels{Redis: []*Server{master, StartReplica(t, master, options...)}}
 	for range 3 {
@@ -51,23 +52,25 @@ func startSentinel(t testing.TB, master *Server) *Server {
 	)
 }
 
-// StartSentinel starts a Sentinel with the given lines of configuration, quick to act. The login is one that it accepts.
+// StartSentinel starts a Sentinel with the given lines of configuration, quick to act. The login is one that it accepts; with a
+// TLSConfig the Sentinel speaks TLS only, and the lines must name its files.
 func StartSentinel(t testing.TB, login goredis.Options, configuration ...string) *Server {
 	t.Helper()
-	need(t, "redis-sentinel")
-	port := FreePort(t)
+	need(t, "redis-server")
+	port, encrypted := FreePort(t), login.TLSConfig != nil
+	listen := []string{fmt.Sprintf("port %d", port)}
+	if encrypted {
+		listen = []string{"port 0", fmt.Sprintf("tls-port %d", port), "tls-replication yes"}
+	}
 	directory := t.TempDir()
 	file := filepath.Join(directory, "sentinel.conf")
-	configuration = append([]string{
-		fmt.Sprintf("port %d", port),
-		"bind 127.0.0.1",
-		"dir " + directory,
-	}, configuration...)
+	configuration = slices.Concat(listen, []string{"bind 127.0.0.1", "dir " + directory}, configuration)
 	if err := os.WriteFile(file, []byte(strings.Join(configuration, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Address: loopback(port), Port: port}
-	s.process.program, s.process.arguments = "redis-sentinel", []string{file}
+	s := &Server{Address: loopback(port), Port: port, encrypted: encrypted}
+	// Not redis-sentinel: it comes in a package of its own in some distributions, and is no other program.
+	s.process.program, s.process.arguments = "redis-server", []string{file, "--sentinel"}
 	t.Cleanup(s.Kill)
 	s.Start(t)
 	s.Quicken(t, login)
