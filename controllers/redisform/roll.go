@@ -1,9 +1,9 @@
 package redisform
 
-// unsettled tells whether pods are not as they should be, or there are too many.
+// unsettled tells whether pods are not as they should be, or there are too many, or servers show an old certificate.
 func (p *planner) unsettled() bool {
-	for _, server := range p.facts.Servers {
-		if server.Outdated || !server.Wanted {
+	for i := range p.facts.Servers {
+		if server := &p.facts.Servers[i]; server.Outdated || !server.Wanted || p.showsAnother(server) {
 			return true
 		}
 	}

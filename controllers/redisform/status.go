@@ -26,7 +26,7 @@ type Status struct {
 	Message string
 	// Serving: clients can write, to every shard.
 	Serving bool
-	// Changing: the operator brings pods to a new spec or number.
+	// Changing: the operator brings pods to a new spec or number, or servers to a new certificate.
 	Changing bool
 	// Primary is the name of the primary; empty if there is none, and in a Cluster.
 	Primary string

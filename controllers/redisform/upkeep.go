@@ -43,11 +43,17 @@ func (p *planner) upkeep() {
 				p.do(Step{Action: Set, Member: server.Name, Key: key, Value: p.wanted.Settings[key]})
 			}
 		}
-		if p.wanted.Certificate != "" && server.Certificate != "" && server.Certificate != p.wanted.Certificate {
+		if p.showsAnother(server) {
 			p.do(Step{Action: Certify, Member: server.Name})
 		}
 	}
 	p.passwords()
+}
+
+// showsAnother tells whether a server shows another certificate than the one that is wanted. It has the new one in its files only
+// after a while.
+func (p *planner) showsAnother(server *Server) bool {
+	return p.wanted.Certificate != "" && server.Certificate != "" && server.Certificate != p.wanted.Certificate
 }
 
 // passwords never lets anyone use what another does not accept: a password is accepted by all before it is used, and
