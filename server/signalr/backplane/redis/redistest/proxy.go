@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -25,7 +26,14 @@ type Proxy struct {
 	cut      bool
 	delay    time.Duration
 	held     [2]bool
+	watches  [2]*watch
 	accepted int
+}
+
+// watch waits for bytes on their way.
+type watch struct {
+	mark []byte
+	seen chan struct{}
 }
 
 // Direction is one of the two ways that bytes take through a Proxy.
@@ -72,6 +80,22 @@ func (p *Proxy) Delay(delay time.Duration) { p.change(func() { p.delay = delay }
 
 // Hold lets nothing through in one direction. What is sent meanwhile comes after Release, as TCP does it.
 func (p *Proxy) Hold(direction Direction) { p.change(func() { p.held[direction] = true }) }
+
+// HoldAt is Hold from the moment on when bytes are to pass that contain mark: they are the first to be held. Then the channel
+// is closed. What is looked for must have been written at once.
+func (p *Proxy) HoldAt(direction Direction, mark string) (held <-chan struct{}) {
+	seen := make(chan struct{})
+	p.change(func() { p.watches[direction] = &watch{[]byte(mark), seen} })
+	return seen
+}
+
+// spot ends a watch if it has waited for these bytes. mutex is held.
+func (p *Proxy) spot(direction Direction, bytesThatCame []byte) {
+	if w := p.watches[direction]; w != nil && bytes.Contains(bytesThatCame, w.mark) {
+		p.held[direction], p.watches[direction] = true, nil
+		close(w.seen)
+	}
+}
 
 // Release ends Hold.
 func (p *Proxy) Release(direction Direction) { p.change(func() { p.held[direction] = false }) }
@@ -174,7 +198,7 @@ func (p *Proxy) carry(direction Direction, from, to net.Conn) {
 	writing.Go(func() {
 		defer func() { _, _ = from.Close(), to.Close() }()
 		for next := range chunks {
-			if !p.let(direction, next.came) {
+			if !p.let(direction, next) {
 				break
 			}
 			if _, err := to.Write(next.bytes); err != nil {
@@ -199,11 +223,12 @@ func (p *Proxy) carry(direction Direction, from, to net.Conn) {
 	writing.Wait()
 }
 
-// let waits until what came then may pass; it reports false when the proxy is closed.
-func (p *Proxy) let(direction Direction, came time.Time) bool {
+// let waits until what came may pass; it reports false when the proxy is closed.
+func (p *Proxy) let(direction Direction, next chunk) bool {
 	for {
 		p.mutex.Lock()
-		closed, held, wait, changed := p.closed || p.cut, p.held[direction], time.Until(came.Add(p.delay)), p.changed
+		p.spot(direction, next.bytes)
+		closed, held, wait, changed := p.closed || p.cut, p.held[direction], time.Until(next.came.Add(p.delay)), p.changed
 		p.mutex.Unlock()
 		switch {
 		case closed:

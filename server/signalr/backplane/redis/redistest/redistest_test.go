@@ -120,6 +120,15 @@ func TestProxy(t *testing.T) {
 	if line, err := reader.ReadString('\n'); line != "held\n" {
 		t.Errorf("%q, %v", line, err)
 	}
+	held := proxy.HoldAt(ToServer, "mark")
+	must(t, echo())
+	_, err = conn.Write([]byte("a mark\n"))
+	must(t, err)
+	<-held
+	proxy.Release(ToServer)
+	if line, err := reader.ReadString('\n'); line != "a mark\n" {
+		t.Errorf("%q, %v", line, err)
+	}
 	proxy.Cut()
 	if err := echo(); err == nil {
 		t.Error("the connection lives")
