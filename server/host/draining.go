@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -27,12 +28,22 @@ func (h *Host) newDrain() *drain.Runner {
 func (h *Host) draining(draining bool) {
 	h.health.draining.Store(draining)
 	h.metrics.Draining(draining)
-	// A client whose connection is kept would send its next request here, whatever load balancers know.
-	h.web.SetKeepAlivesEnabled(!draining)
 	h.hubs.GiveAway(draining)
 	if h.peers != nil {
 		h.peers.member.RenewNow()
 	}
+}
+
+// lettingGo asks those whose request comes while the server drains to use another connection for the next one: on the same one it
+// would come here again, whatever load balancers know. Connections without a request stay: who closed them now could meet a
+// request that is on its way, and some clients end with that.
+func (h *Host) lettingGo(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.health.draining.Load() && r.Header.Get("Upgrade") == "" {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // load is what the other servers are told.

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -142,5 +144,37 @@ func TestAServerThatEndsWaitsForAnotherOne(t *testing.T) {
 	_ = c.socket.CloseNow()
 	if err := first.wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The next request of a client may be on its way when the server begins to drain.
+func TestAConnectionThatIsKeptIsGivenUpWithItsNextAnswer(t *testing.T) {
+	r := start(t, func(*config.Config) {})
+	eventually(t, "ready", r.ready)
+	socket, err := net.Dial("tcp", strings.TrimPrefix(r.address(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	reader := bufio.NewReader(socket)
+	ask := func() *http.Response {
+		t.Helper()
+		_ = socket.SetDeadline(time.Now().Add(patience))
+		if _, err := io.WriteString(socket, "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		return response
+	}
+	if ask().Close {
+		t.Fatal("the server gives up a connection without a reason")
+	}
+	r.host.draining(true)
+	if !ask().Close {
+		t.Error("the connection is kept")
 	}
 }

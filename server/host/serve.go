@@ -63,7 +63,8 @@ func (h *Host) handler() (http.Handler, error) {
 	if err := h.mount(routes); err != nil {
 		return nil, err
 	}
-	return survivePanics(h.logger, forwarded(h.options.Config.TrustedProxies, stripPathBase(h.options.Config.PathBase, routes))), nil
+	public := forwarded(h.options.Config.TrustedProxies, stripPathBase(h.options.Config.PathBase, routes))
+	return survivePanics(h.logger, h.lettingGo(public)), nil
 }
 
 func (h *Host) mount(routes *routes) error {
