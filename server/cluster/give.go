@@ -10,6 +10,8 @@ import (
 // Giver is what a server does to give its connections to others. Its methods may be called concurrently, those for one connection
 // are called one after the other.
 type Giver interface {
+	// Offers tells whether a server that got a poll of the connection's client shall ask for the connection.
+	Offers(connectionID string) bool
 	// Prepare makes a connection ready to be moved and returns what the new owner needs to listen to the same messages.
 	// If it succeeds, exactly one of Keep and Given follows. Its error is a *RefusalError.
 	Prepare(ctx context.Context, connectionID, attempt string, request []byte) (offer []byte, err error)
@@ -232,6 +234,33 @@ func (m *Member) Reclaim(ctx context.Context, connectionID string) (kept bool, e
 	case <-ctx.Done():
 		return false, ErrUndecided
 	}
+}
+
+// Await waits, and does nothing else, until it is known whose a connection is that is being given away. It reports false if it
+// is not this server's. With an error nobody knows yet.
+func (m *Member) Await(ctx context.Context, connectionID string) (kept bool, err error) {
+	m.mu.Lock()
+	move := m.givings[connectionID]
+	m.mu.Unlock()
+	if move == nil {
+		return m.Owns(connectionID), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*moveTimeout) // after the first of them the move is resolved
+	defer cancel()
+	select {
+	case <-move.decided:
+		return move.kept, nil
+	case <-ctx.Done():
+		return false, ErrUndecided
+	}
+}
+
+// offers tells whether a connection shall be taken by the server that asks for its client.
+func (m *Member) offers(connectionID string) bool {
+	m.mu.Lock()
+	giver := m.giver
+	m.mu.Unlock()
+	return giver != nil && giver.Offers(connectionID)
 }
 
 // startResolving makes one goroutine find out what has become of a move.

@@ -37,17 +37,30 @@ func (m *Member) handler(forwarded http.Handler) http.Handler {
 			reject(w, http.StatusMisdirectedRequest)
 		case r.URL.Path == movePath:
 			m.serveMove(w, r)
-		case !m.Owns(connectionID):
-			reject(w, http.StatusGone)
 		case r.URL.Path == ownerPath:
-			w.WriteHeader(http.StatusNoContent)
-		case strings.HasPrefix(r.URL.Path, forwardPath+"/"):
-			forwarded.ServeHTTP(w, restore(r))
-		default:
+			m.serveOwner(w, connectionID)
+		case !strings.HasPrefix(r.URL.Path, forwardPath+"/"):
 			reject(w, http.StatusNotFound)
+		case !m.comes(r.Context(), connectionID):
+			RejectForwarded(w)
+		case r.Header.Get(takesHeader) != "" && m.offers(connectionID):
+			reject(w, http.StatusConflict)
+		default:
+			forwarded.ServeHTTP(w, restore(r))
 		}
 	})
 }
+
+func (m *Member) serveOwner(w http.ResponseWriter, connectionID string) {
+	if !m.Owns(connectionID) {
+		reject(w, http.StatusGone)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// RejectForwarded answers a forwarded request whose connection is not this server's any more. The peer looks again for the owner.
+func RejectForwarded(w http.ResponseWriter) { reject(w, http.StatusGone) }
 
 // reject answers in the name of this server, not of the owner of a connection.
 func reject(w http.ResponseWriter, status int) {

@@ -96,34 +96,41 @@ func (m *Member) askPeers(ctx context.Context, connectionID string) (owner Peer,
 }
 
 // Forward lets the owner of a connection, which Locate has found, answer a request. It returns false, and has answered
-// nothing, if that server does not have the connection any more: then Locate knows more.
-func (m *Member) Forward(w http.ResponseWriter, r *http.Request, connectionID, owner string) bool {
+// nothing, if that server does not have the connection any more: then Locate knows more. With takes set, of a server that
+// would take the connection, the owner may offer it instead of an answer.
+func (m *Member) Forward(w http.ResponseWriter, r *http.Request, connectionID, owner string, takes bool) (answered, offered bool) {
 	peer, known := m.hint(connectionID)
 	if !known || peer.Instance != owner {
-		return false
+		return false, false
 	}
-	err := m.options.Network.Forward(w, r, peer, connectionID)
-	if err == nil {
+	attempt, end := once(r)
+	err := m.options.Network.Forward(w, attempt, peer, connectionID, takes)
+	final := end()
+	switch {
+	case errors.Is(err, ErrOffered):
+		return false, true
+	case err == nil:
 		m.options.Observer.Forwarded(true)
-		return true
-	}
-	if r.Context().Err() != nil {
-		return true // nobody is there to be answered
+		return true, false
+	case r.Context().Err() != nil:
+		return true, false // nobody is there to be answered
 	}
 	m.options.Observer.Forwarded(false)
 	m.forget(connectionID)
 	switch err = m.confirm(r.Context(), peer, connectionID, err); {
 	case errors.Is(err, ErrGone):
 		m.markLost(r.Context(), connectionID, peer)
-		return false
-	case errors.Is(err, ErrNotOwner):
-		return false
+		if !final {
+			return false, false
+		}
+	case errors.Is(err, ErrNotOwner) && !final:
+		return false, false
 	}
 	m.logger.Warn("the server that owns a connection cannot be reached", "connection", connectionID,
 		"owner", peer.Instance, "address", peer.Address, "error", err)
 	w.Header().Set("Retry-After", strconv.Itoa(1))
 	http.Error(w, "The server of this connection cannot be reached. Try again.", http.StatusServiceUnavailable)
-	return true
+	return true, false
 }
 
 // Attach connects a client's new socket to the owner of its connection, which Locate has found, until ctx ends. The

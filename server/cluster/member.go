@@ -19,9 +19,10 @@ import (
 type Network interface {
 	// Owns asks a peer whether it owns a connection.
 	Owns(ctx context.Context, peer Peer, connectionID string) (bool, error)
-	// Forward lets the peer that owns a connection answer a request, streaming both ways. With an error nothing has been
-	// answered: ErrGone or ErrNotOwner, or that of a peer that cannot be reached.
-	Forward(w http.ResponseWriter, r *http.Request, peer Peer, connectionID string) error
+	// Forward lets the peer that owns a connection answer a request, streaming both ways. With takes set the peer may offer
+	// the connection instead. With an error nothing has been answered: ErrGone, ErrNotOwner or ErrOffered, or that of a peer
+	// that cannot be reached.
+	Forward(w http.ResponseWriter, r *http.Request, peer Peer, connectionID string, takes bool) error
 	// Attach lets the peer that owns a connection answer a client's request for a WebSocket, and returns what connects the
 	// client's socket with it: the bytes of all frames. It ends with ctx only until then. Errors are as those of Forward.
 	Attach(ctx context.Context, r *http.Request, peer Peer, connectionID string) (io.ReadWriteCloser, error)
@@ -36,6 +37,8 @@ var (
 	ErrGone = errors.New("the server does not exist any more")
 	// ErrNotOwner: the server does not own the connection.
 	ErrNotOwner = errors.New("the server does not own the connection")
+	// ErrOffered: the server would rather give the connection away than answer.
+	ErrOffered = errors.New("the server offers the connection")
 	// ErrUndecided: neither the directory nor all peers could say who owns a connection.
 	ErrUndecided = errors.New("who owns the connection cannot be found out now")
 )

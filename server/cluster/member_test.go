@@ -130,7 +130,7 @@ func (s *simulation) forward(member *Member, id string) (owner string, status in
 		s.t.Fatal(err)
 	}
 	recorder := httptest.NewRecorder()
-	answered = member.Forward(recorder, httptest.NewRequest(http.MethodGet, "/", nil), id, found)
+	answered, _ = member.Forward(recorder, httptest.NewRequest(http.MethodGet, "/", nil), id, found, false)
 	return recorder.Header().Get("Owner"), recorder.Code, answered
 }
 

@@ -48,6 +48,8 @@ type fakeGiver struct {
 	member *Member
 }
 
+func (g *fakeGiver) Offers(string) bool { return false }
+
 func (g *fakeGiver) Prepare(context.Context, string, string, []byte) ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -28,6 +28,8 @@ const (
 	connectionHeader = headerPrefix + "Connection"
 	clientHeader     = headerPrefix + "Client"
 	hostHeader       = headerPrefix + "Host"
+	// takesHeader marks a poll that comes from a server which would take the connection.
+	takesHeader = headerPrefix + "Takes"
 	// refusalHeader marks answers of the peer itself, which clients must not see.
 	refusalHeader = headerPrefix + "Refusal"
 )
@@ -40,6 +42,9 @@ const (
 	clientIdleTimeout   = 90 * time.Second
 	forwardBufferSize   = 4096
 	maximumPeerResponse = 1024
+	// continueTimeout is how long the owner may take to ask for the body of a request: longer than any move of the connection
+	// that it waits for.
+	continueTimeout = 15 * time.Second
 )
 
 // HTTPNetwork is the Network of servers that reach each other by TCP.
@@ -61,9 +66,11 @@ func NewNetwork(self Peer, keys *Keys, logger *slog.Logger) *HTTPNetwork {
 		IdleConnTimeout:     clientIdleTimeout,
 		WriteBufferSize:     forwardBufferSize,
 		ReadBufferSize:      forwardBufferSize,
+
+		ExpectContinueTimeout: continueTimeout,
 	}}
 	n.proxy = &httputil.ReverseProxy{
-		Transport:      n.transport,
+		Transport:      carrier{n.transport},
 		Rewrite:        rewrite,
 		ModifyResponse: refusal,
 		FlushInterval:  -1, // at once: streams and polls wait for nothing
@@ -86,6 +93,7 @@ type forwardingKey struct{}
 type forward struct {
 	peer         Peer
 	connectionID string
+	takes        bool
 	err          error
 }
 
@@ -95,8 +103,8 @@ func forwarding(ctx context.Context) *forward {
 }
 
 // Forward implements Network.
-func (n *HTTPNetwork) Forward(w http.ResponseWriter, r *http.Request, peer Peer, connectionID string) error {
-	job := &forward{peer: peer, connectionID: connectionID}
+func (n *HTTPNetwork) Forward(w http.ResponseWriter, r *http.Request, peer Peer, connectionID string, takes bool) error {
+	job := &forward{peer: peer, connectionID: connectionID, takes: takes}
 	n.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), forwardingKey{}, job)))
 	return n.explain(peer, job.err)
 }
@@ -111,6 +119,13 @@ func rewrite(request *httputil.ProxyRequest) {
 		}
 	}
 	address(request.Out, request.In, job.peer, job.connectionID)
+	if job.takes {
+		request.Out.Header.Set(takesHeader, "1")
+	}
+	if request.Out.Body != nil && request.Out.Body != http.NoBody {
+		// The body stays here until the peer has made sure that the connection is its own: it can be sent only once.
+		request.Out.Header.Set("Expect", "100-continue")
+	}
 }
 
 // address makes out, which has the headers of in, a request to a peer.
@@ -170,6 +185,8 @@ func refusalError(status int) error {
 		return ErrGone
 	case http.StatusGone:
 		return ErrNotOwner
+	case http.StatusConflict:
+		return ErrOffered
 	}
 	return fmt.Errorf("the peer answered with status %d", status) //nolint:err113 // nobody decides by it
 }

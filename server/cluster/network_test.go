@@ -125,11 +125,11 @@ func TestAnswersOfTheWrongServerAreNone(t *testing.T) {
 	}
 	recorder := httptest.NewRecorder()
 	request := httptest.NewRequest(http.MethodGet, "/hub?id=t", nil)
-	if err := network.Forward(recorder, request, o.peer, "d"); !errors.Is(err, ErrNotOwner) {
+	if err := network.Forward(recorder, request, o.peer, "d", false); !errors.Is(err, ErrNotOwner) {
 		t.Errorf("forward an unknown connection: %v", err)
 	}
 	former := Peer{Instance: "machine_former", Address: o.peer.Address}
-	if err := network.Forward(recorder, request, former, "c"); !errors.Is(err, ErrGone) {
+	if err := network.Forward(recorder, request, former, "c", false); !errors.Is(err, ErrGone) {
 		t.Errorf("forward to the server that was there before: %v", err)
 	}
 	if len(recorder.Body.Bytes()) > 0 || len(recorder.Result().Header) > 0 {
@@ -172,7 +172,7 @@ func TestARequestArrivesAsTheClientSentIt(t *testing.T) {
 		"Chatcluster-Instance": {"forged"},
 	}
 	recorder := httptest.NewRecorder()
-	if err := newTestNetwork(t, keys, "machine").Forward(recorder, request, o.peer, "c"); err != nil {
+	if err := newTestNetwork(t, keys, "machine").Forward(recorder, request, o.peer, "c", false); err != nil {
 		t.Fatal(err)
 	}
 	if recorder.Code != http.StatusAccepted || recorder.Body.String() != "done" || recorder.Header().Get("Cache-Control") != "no-store" {
@@ -226,7 +226,7 @@ func TestAnswersStreamAndEndWithTheirOwner(t *testing.T) {
 	done := make(chan any)
 	go func() {
 		defer func() { done <- recover() }()
-		_ = newTestNetwork(t, keys, "machine").Forward(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/hub?id=t", nil), o.peer, "c")
+		_ = newTestNetwork(t, keys, "machine").Forward(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/hub?id=t", nil), o.peer, "c", false)
 	}()
 	for _, text := range []string{"one", "two"} {
 		more <- text
@@ -254,7 +254,7 @@ func TestAHalfAnswerIsCutWithItsOwner(t *testing.T) {
 	})
 	network := newTestNetwork(t, keys, "machine")
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := network.Forward(w, r, o.peer, "c"); err != nil {
+		if err := network.Forward(w, r, o.peer, "c", false); err != nil {
 			t.Errorf("forward: %v", err)
 		}
 	}))
@@ -279,7 +279,7 @@ func TestRequestsOfPeersAreBounded(t *testing.T) {
 	request := httptest.NewRequest(http.MethodGet, "/hub", nil)
 	request.Header.Set("X-Long", string(bytes.Repeat([]byte("x"), 2*maximumPeerHeaders)))
 	recorder := httptest.NewRecorder()
-	if err := newTestNetwork(t, keys, "machine").Forward(recorder, request, o.peer, "c"); err == nil && recorder.Code != http.StatusRequestHeaderFieldsTooLarge {
+	if err := newTestNetwork(t, keys, "machine").Forward(recorder, request, o.peer, "c", false); err == nil && recorder.Code != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("answered with %d", recorder.Code)
 	}
 }

@@ -127,7 +127,7 @@ func (n *simulatedNetwork) Owns(_ context.Context, peer Peer, id string) (bool, 
 	return err == nil && member.Owns(id), err
 }
 
-func (n *simulatedNetwork) Forward(w http.ResponseWriter, _ *http.Request, peer Peer, id string) error {
+func (n *simulatedNetwork) Forward(w http.ResponseWriter, _ *http.Request, peer Peer, id string, _ bool) error {
 	owns, err := n.Owns(context.Background(), peer, id)
 	switch {
 	case err != nil:

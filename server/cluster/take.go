@@ -26,6 +26,8 @@ type Taker interface {
 // taking is a move to this server that is under way.
 type taking struct {
 	attempt string
+	// over is closed when the move has ended.
+	over chan struct{}
 	// committing is set from the moment on when the directory may be changed, committed when it has been; refused is set when the
 	// owner was told that it will not be.
 	committing, committed, refused bool
@@ -52,7 +54,7 @@ func (m *Member) take(ctx context.Context, connectionID, owner string, taker Tak
 	if !known || peer.Instance != owner {
 		return ErrNotOwner
 	}
-	move := &taking{attempt: newAttempt()}
+	move := &taking{attempt: newAttempt(), over: make(chan struct{})}
 	if !m.beginTaking(connectionID, move) {
 		return Refuse(RefusedMoving, nil)
 	}
@@ -178,6 +180,24 @@ func (m *Member) endTaking(connectionID string, move *taking) {
 	if m.takings[connectionID] == move {
 		delete(m.takings, connectionID)
 	}
+	close(move.over)
+}
+
+// comes tells whether a connection is this server's, after a move to it if one is under way: the directory may say so before this
+// server does.
+func (m *Member) comes(ctx context.Context, connectionID string) bool {
+	m.mu.Lock()
+	_, owned := m.owned[connectionID]
+	move := m.takings[connectionID]
+	m.mu.Unlock()
+	if owned || move == nil {
+		return owned
+	}
+	select {
+	case <-move.over:
+	case <-ctx.Done():
+	}
+	return m.Owns(connectionID)
 }
 
 // outcome answers the old owner: whether a move to this server has been committed. One that may still be is refused from now

@@ -27,12 +27,19 @@ type arrival struct {
 	resumed atomic.Bool
 }
 
+// Adopts implements transport.Application.
+func (a application) Adopts() bool {
+	server := a.hub.server
+	_, cuts := a.hub.carrier.(backplane.Fencer)
+	return cuts && server.options.Member != nil && !server.givingAway.Load() && !a.hub.closing.Load()
+}
+
 // Adopt implements transport.Application.
 func (a application) Adopt(ctx context.Context, candidate *transport.Connection, owner string) bool {
 	hub := a.hub
 	member := hub.server.options.Member
 	fencer, ok := hub.carrier.(backplane.Fencer)
-	if !ok || member == nil || hub.server.givingAway.Load() || hub.closing.Load() {
+	if !ok || !a.Adopts() {
 		return false
 	}
 	err := hub.take(ctx, candidate, owner, fencer)
@@ -128,6 +135,7 @@ func (a *arrival) Commit() {
 	c.resume(&a.state)
 	c.transport.Divert(true)
 	c.inbox.hold()
+	c.inbox.add(a.state.Unread)
 	c.hub.index.settle(c)
 	for _, result := range a.state.Results {
 		c.hub.forwardedResult(result.InvocationID, result.ReturnTo, c)
@@ -148,6 +156,9 @@ func (a *arrival) Commit() {
 // resume makes a new connection go on as the state says. Nobody else knows it yet.
 func (c *connection) resume(state *handover.State) {
 	c.sequence.received.Store(state.Received)
+	if !c.transport.Stateful() {
+		c.sequence.current = state.Received // such a client repeats nothing
+	}
 	if state.Pings {
 		c.keepAlive.received.Store(time.Now().UnixNano())
 	}

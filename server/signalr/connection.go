@@ -68,8 +68,9 @@ type connection struct {
 	detour     door
 	// willing is set when another server may have the connection if its client goes there.
 	willing atomic.Bool
-	// sentAway is when the client was last sent away by SendSomeAway, in nanoseconds since 1970.
-	sentAway atomic.Int64
+	// awaySince is when the client was last sent away, sentAway when by SendSomeAway, offered when its connection was last offered
+	// to a server that got a poll, all in nanoseconds since 1970.
+	awaySince, sentAway, offered atomic.Int64
 	// departure is the present move to another server, or the one by which the connection has left; nil for none. arrival is the move by
 	// which it came here, nil for none; it is set before anyone else knows the connection.
 	departure atomic.Pointer[departure]

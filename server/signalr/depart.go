@@ -36,12 +36,27 @@ type departure struct {
 
 // departing finds the departure of a connection.
 func (g *giver) departing(connectionID string) *departure {
-	for _, hub := range (*Server)(g).allHubs() {
-		if c := hub.index.find(connectionID); c != nil {
-			return c.departure.Load()
-		}
+	if c := (*Server)(g).find(connectionID); c != nil {
+		return c.departure.Load()
 	}
 	return nil
+}
+
+// Offers implements cluster.Giver. Clients with WebSockets are asked about by whoever gets their next socket.
+func (g *giver) Offers(connectionID string) bool {
+	c := (*Server)(g).find(connectionID)
+	if c == nil || c.transport.Kind() != transport.LongPolling || c.departure.Load() != nil || c.phaseNow() != phaseOpen {
+		return false
+	}
+	now := time.Now()
+	return (g.givingAway.Load() || c.mayGo(now)) && c.offer(now)
+}
+
+// offer notes that the connection is offered. It reports false if that was done a moment ago: then it did not come about, and the
+// client must not wait for it with each of its polls.
+func (c *connection) offer(now time.Time) bool {
+	last := c.offered.Load()
+	return now.Sub(time.Unix(0, last)) >= c.rest() && c.offered.CompareAndSwap(last, now.UnixNano())
 }
 
 // Prepare implements cluster.Giver.
@@ -54,7 +69,7 @@ func (g *giver) Prepare(ctx context.Context, connectionID, attempt string, paylo
 	if c == nil || identityOf(c.transport.Request().User) != request.Identity {
 		return nil, cluster.Refuse(cluster.RefusedEnded, nil)
 	}
-	if !c.willing.Load() && !g.givingAway.Load() {
+	if !c.mayGo(time.Now()) && !g.givingAway.Load() {
 		return nil, cluster.Refuse(cluster.RefusedUnwilling, nil)
 	}
 	d, err := newDeparture(ctx, c, attempt, backplane.Domain(request.Domain))
@@ -99,8 +114,12 @@ func (d *departure) halt(ctx context.Context) error {
 		return cluster.Refuse(reasonNotToGive(err), err)
 	}
 	c.departure.Store(d)
+	err = c.transport.AwaitPosts(ctx) // while the inbox is still read, or one that waits for room there would not end
 	c.inbox.hold()
-	if err := c.quiet(ctx); err != nil {
+	if err == nil {
+		err = c.quiet(ctx)
+	}
+	if err != nil {
 		c.membership.open()
 		d.stay()
 		return cluster.Refuse(cluster.RefusedBusy, err)
@@ -163,6 +182,9 @@ func (d *departure) export() ([]byte, error) {
 	state := handover.State{
 		Started: exported.Started, Acknowledged: exported.Acknowledged, Received: c.sequence.received.Load(),
 		Pings: c.keepAlive.received.Load() != 0, Items: c.items.export(),
+	}
+	if !c.transport.Stateful() {
+		state.Unread = c.inbox.preview(nil)
 	}
 	for _, payload := range exported.Messages {
 		state.Messages = append(state.Messages, payload.Message())

@@ -10,10 +10,11 @@ import (
 
 // Census counts the clients of a server by what a drain can do for them; those that were dismissed are not counted.
 type Census struct {
-	// Stateful are those that other servers can go on with, Movable those of them, and of Tunnelled, that can be sent away now.
-	Stateful, Movable int
-	// LongPolling and Stateless have to begin anew elsewhere, by their transport: long polling, and the others.
-	LongPolling, Stateless int
+	// Stateful and LongPolling are those that other servers can go on with, with stateful reconnect and by long polling; where
+	// there are no others the latter cannot. Movable are those of them, and of Tunnelled, that can be sent away now.
+	Stateful, LongPolling, Movable int
+	// Stateless have to begin anew elsewhere.
+	Stateless int
 	// Tunnelled are sockets of connections that other servers own.
 	Tunnelled int
 }
@@ -33,15 +34,16 @@ func (s *Server) Census() Census {
 	for _, c := range s.clients() {
 		switch {
 		case c.leaving():
-		case s.keepsSession(c):
-			census.Stateful++
-			if c.movable(now) {
-				census.Movable++
-			}
+			continue
 		case c.transport.Kind() == transport.LongPolling:
 			census.LongPolling++
+		case s.keepsSession(c):
+			census.Stateful++
 		default:
 			census.Stateless++
+		}
+		if s.keepsSession(c) && c.movable(now) {
+			census.Movable++
 		}
 	}
 	return census
@@ -124,19 +126,23 @@ func (s *Server) Dismiss(most int, all bool) int {
 
 // keepsSession tells whether another server can go on with a connection.
 func (s *Server) keepsSession(c *connection) bool {
-	return s.options.Member != nil && c.transport.Stateful() && c.transport.Kind() == transport.WebSockets
+	kind := c.transport.Kind()
+	return s.options.Member != nil && (kind == transport.LongPolling || kind == transport.WebSockets && c.transport.Stateful())
 }
 
 // movable tells whether the client can be sent away now.
 func (c *connection) movable(now time.Time) bool {
-	if attached, _ := c.transport.Attached(); !attached || c.phaseNow() != phaseOpen {
-		return false
-	}
-	rest := restTime
+	attached, _ := c.transport.Attached()
+	here := attached || c.transport.Kind() == transport.LongPolling // its client is never far
+	return here && c.phaseNow() == phaseOpen && now.Sub(time.Unix(0, c.sentAway.Load())) >= c.rest()
+}
+
+// rest is how long the client is left alone after it was sent away.
+func (c *connection) rest() time.Duration {
 	if c.activity.busy() {
-		rest = busyRestTime
+		return busyRestTime
 	}
-	return now.Sub(time.Unix(0, c.sentAway.Load())) >= rest
+	return restTime
 }
 
 // underway tells whether the client was sent away a moment ago and has not been seen since.

@@ -25,6 +25,8 @@ type traveller struct {
 	query string
 	// next chooses where it connects.
 	next func() string
+	// say sends a hub message. It is called with mu held.
+	say func(ctx context.Context, text string)
 
 	// mu guards what follows.
 	mu     sync.Mutex
@@ -61,12 +63,8 @@ type message struct {
 // travel connects a client with stateful reconnect.
 func travel(t testing.TB, user string, next func() string) *traveller {
 	t.Helper()
-	c := &traveller{
-		t: t, query: "&user=" + user, next: next, first: 1, bytes: map[int]string{},
-		deliveries: map[string][]int{}, answers: map[string]chan message{}, ended: make(chan struct{}),
-	}
-	answer := negotiate(t, next())
-	c.id, c.token = answer.ConnectionID, answer.ConnectionToken
+	c := introduce(t, user, next)
+	c.say = c.send
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	must(t, c.open(ctx))
@@ -81,6 +79,18 @@ func travel(t testing.TB, user string, next func() string) *traveller {
 	return c
 }
 
+// introduce makes a client that has a token, and nothing else yet.
+func introduce(t testing.TB, user string, next func() string) *traveller {
+	t.Helper()
+	c := &traveller{
+		t: t, query: "&user=" + user, next: next, first: 1, bytes: map[int]string{},
+		deliveries: map[string][]int{}, answers: map[string]chan message{}, ended: make(chan struct{}),
+	}
+	answer := negotiate(t, next())
+	c.id, c.token = answer.ConnectionID, answer.ConnectionToken
+	return c
+}
+
 // leave ends the client, and fails the test if it has seen anything that it must not.
 func (c *traveller) leave() {
 	c.t.Helper()
@@ -88,7 +98,9 @@ func (c *traveller) leave() {
 	<-c.ended
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.socket.CloseNow()
+	if c.socket != nil {
+		_ = c.socket.CloseNow()
+	}
 	if c.fault != nil {
 		c.t.Errorf("client %s: %v", c.id, c.fault)
 	}
@@ -230,7 +242,7 @@ func (c *traveller) act(ctx context.Context, m message) error {
 		delete(c.answers, m.InvocationID)
 		answer <- m
 	case m.InvocationID != "":
-		c.send(ctx, fmt.Sprintf(`{"type":3,"invocationId":%q,"result":%v}`, m.InvocationID, m.Arguments[0]))
+		c.say(ctx, fmt.Sprintf(`{"type":3,"invocationId":%q,"result":%v}`, m.InvocationID, m.Arguments[0]))
 	default:
 		number, ok := m.Arguments[0].(float64)
 		if !ok {
@@ -261,7 +273,7 @@ func (c *traveller) call(target string, arguments ...any) (message, error) {
 	c.calls++
 	id := fmt.Sprint(c.calls)
 	c.answers[id] = answer
-	c.send(context.Background(), fmt.Sprintf(`{"type":1,"invocationId":%q,"target":%q,"arguments":%s}`, id, target, encoded))
+	c.say(context.Background(), fmt.Sprintf(`{"type":1,"invocationId":%q,"target":%q,"arguments":%s}`, id, target, encoded))
 	c.mu.Unlock()
 	select {
 	case m := <-answer:

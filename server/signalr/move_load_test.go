@@ -136,14 +136,17 @@ func missing(those []int, count int) (missing []int) {
 	return missing
 }
 
-func testMovesUnderLoad(t *testing.T, mode redis.Mode, clients int, lasting time.Duration) {
+// connector is how a client of a test connects: travel or pollAround.
+type connector func(t testing.TB, user string, next func() string) *traveller
+
+func testMovesUnderLoad(t *testing.T, mode redis.Mode, by connector, clients int, lasting time.Duration) {
 	nodes := startNodes(t, 3, mode)
 	anywhere := func() string { return nodes[rand.IntN(len(nodes))].address() }
 	var travellers []*traveller
 	var all []*publication
 	byClient := map[*traveller][]*publication{}
 	for number := range clients {
-		c := travel(t, "user"+strconv.Itoa(number), anywhere)
+		c := by(t, "user"+strconv.Itoa(number), anywhere)
 		c.mustCall("Join", "room")
 		travellers = append(travellers, c)
 		byClient[c] = publications(nodes, c, number)
@@ -222,6 +225,6 @@ func testMovesUnderLoad(t *testing.T, mode redis.Mode, clients int, lasting time
 
 func TestMovesLoseAndDoubleNothingUnderLoad(t *testing.T) {
 	for _, mode := range redis.Modes() {
-		t.Run(string(mode), func(t *testing.T) { testMovesUnderLoad(t, mode, 4, 2*time.Second) })
+		t.Run(string(mode), func(t *testing.T) { testMovesUnderLoad(t, mode, travel, 4, 2*time.Second) })
 	}
 }

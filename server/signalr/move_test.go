@@ -2,9 +2,11 @@ package signalr_test
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/chatcluster/chatcluster/server/signalr"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 )
 
@@ -54,6 +56,11 @@ func startSwitched(t *testing.T) *switched {
 // sendTo sends the client to a server.
 func (s *switched) sendTo(t *testing.T, at int) {
 	t.Helper()
+	eventually(t, "the client is at a server", func() bool {
+		return slices.ContainsFunc(s.nodes, func(n *node) bool {
+			return slices.ContainsFunc(n.server.Placements(), func(p signalr.Placement) bool { return p.Attached })
+		})
+	})
 	s.at.Store(int32(at))
 	sockets := s.client.opened()
 	for _, n := range s.nodes {

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/chatcluster/chatcluster/server/cluster"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
@@ -74,7 +75,13 @@ func NewServer(options ServerOptions) (*Server, error) {
 
 // Forwarded serves requests that other servers forward because their connections live here. It is for the peer listener
 // alone: it believes what is said of the client.
-func (s *Server) Forwarded() http.Handler { return http.HandlerFunc(s.manager.ServeForwarded) }
+func (s *Server) Forwarded() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.manager.ServeForwarded(w, r) {
+			cluster.RejectForwarded(w)
+		}
+	})
+}
 
 // Hub registers a hub under the name that servers know it by: hubs of the same name on all servers of a backplane share
 // their clients, with ASP.NET Core servers the full name of the hub's class. The value is used for all calls, many at a

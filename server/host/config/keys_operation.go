@@ -63,15 +63,15 @@ func (c *Config) operationKeys() []Key {
 		},
 		{
 			Name: "DrainPeriod", Group: group, Default: "0s", Value: Duration(&c.DrainPeriod, 0, day),
-			Description: "How long it then takes to tell clients without stateful reconnect to begin anew elsewhere, one after another at random; 0 is all at once.",
+			Description: "How long it then takes to tell clients that cannot go on elsewhere to begin anew there, one after another at random; 0 is all at once.",
 		},
 		{
 			Name: "DrainRate", Group: group, Default: "200", Value: Count(&c.DrainRate, 1, most),
-			Description: "How many clients with stateful reconnect it sends away per second, for each server that takes them; they go on there.",
+			Description: "How many clients with stateful reconnect or by long polling it sends away per second, for each server that takes them; they go on there.",
 		},
 		{
 			Name: "RebalanceRate", Group: group, Default: "50", Value: Count(&c.RebalanceRate, 0, most),
-			Description: "How many clients with stateful reconnect a server sends to others per second while it has more than 5 % and two connections above " +
+			Description: "How many clients with stateful reconnect or by long polling a server sends to others per second while it has more than 5 % and two connections above " +
 				"its share and no server comes or goes; they go on there. 0 is none.",
 		},
 		{

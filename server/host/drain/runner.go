@@ -13,10 +13,11 @@ import (
 
 // Count is how many clients a server has, but for those that were told to leave.
 type Count struct {
-	// Stateful are those that other servers can go on with, Movable those of them, and of Tunnelled, that can be sent away now.
-	Stateful, Movable int
-	// LongPolling and Stateless are those that have to begin anew, by their transport: long polling, and the others.
-	LongPolling, Stateless int
+	// Stateful and LongPolling are those that other servers can go on with, with stateful reconnect and by long polling; Movable
+	// are those of them, and of Tunnelled, that can be sent away now.
+	Stateful, LongPolling, Movable int
+	// Stateless are those that have to begin anew.
+	Stateless int
 	// Tunnelled are sockets of connections that other servers own.
 	Tunnelled int
 }
@@ -222,8 +223,8 @@ func (r *Runner) step(p *run) (over bool) {
 		p.waited = now
 	}
 	due := plan.Next(balance.Scene{
-		Now: now, Last: p.last, Takers: takers, Waited: p.waited, Stateful: count.Stateful, Movable: count.Movable,
-		Stateless: count.Stateless + count.LongPolling, Told: p.told,
+		Now: now, Last: p.last, Takers: takers, Waited: p.waited, Stateful: count.Stateful + count.LongPolling, Movable: count.Movable,
+		Stateless: count.Stateless, Told: p.told,
 	})
 	r.do(p, due, now, plan.Deadline)
 	r.report(p, count)

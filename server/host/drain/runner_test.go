@@ -26,7 +26,7 @@ func (c *crowd) Count() Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	count := c.count
-	count.Movable = count.Stateful + count.Tunnelled
+	count.Movable = count.Stateful + count.LongPolling + count.Tunnelled
 	count.Stateful += c.stuck
 	return count
 }
@@ -34,8 +34,12 @@ func (c *crowd) Count() Count {
 func (c *crowd) SendAway(most int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count.Stateful -= most
 	for range most {
+		if c.count.LongPolling > 0 {
+			c.count.LongPolling--
+		} else {
+			c.count.Stateful--
+		}
 		c.sentAway = append(c.sentAway, time.Now())
 	}
 	return most
@@ -104,6 +108,16 @@ func within(t *testing.T, what string, took, least, most time.Duration) {
 	if took < least || took > most {
 		t.Errorf("%s: %v, want %v to %v", what, took, least, most)
 	}
+}
+
+func TestClientsByLongPollingAreSentAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(Count{LongPolling: 3}, 1)
+		b.end()
+		if len(b.crowd.sentAway) != 3 || len(b.crowd.told) > 0 {
+			t.Errorf("%d were sent away, %d told to begin anew", len(b.crowd.sentAway), len(b.crowd.told))
+		}
+	})
 }
 
 func TestAServerEndsWhenItsClientsAreElsewhere(t *testing.T) {

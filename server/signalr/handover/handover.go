@@ -52,6 +52,8 @@ type State struct {
 	Messages     [][]byte
 	// Received is the number of the last message of the client that has taken effect.
 	Received int64
+	// Unread are the bytes behind it that have come and that the client does not send again.
+	Unread []byte
 	// Pings tells that the client has sent something by which it is known to ping.
 	Pings bool
 	// Items are the application's values, as JSON, by name.
@@ -118,6 +120,7 @@ func (s *State) Append(dst []byte) []byte {
 	w.number(uint64(max(s.Started.UnixNano(), 0)))
 	w.number(uint64(s.Acknowledged))
 	w.number(uint64(s.Received))
+	w.bytes(s.Unread)
 	w.flag(s.Pings)
 	w.number(uint64(len(s.Messages)))
 	for _, message := range s.Messages {
@@ -139,7 +142,7 @@ func (s *State) Append(dst []byte) []byte {
 // ParseState decodes a state. Its messages and values are parts of data.
 func ParseState(data []byte) (State, error) {
 	r := newReader(data)
-	state := State{Started: time.Unix(0, r.signed()), Acknowledged: r.signed(), Received: r.signed(), Pings: r.flag()}
+	state := State{Started: time.Unix(0, r.signed()), Acknowledged: r.signed(), Received: r.signed(), Unread: r.bytes(), Pings: r.flag()}
 	for range r.count(1) {
 		state.Messages = append(state.Messages, r.bytes())
 	}

@@ -19,6 +19,7 @@ func someState(t *rapid.T) State {
 		Started:      time.Unix(0, rapid.Int64Range(0, 1<<62).Draw(t, "started")),
 		Acknowledged: rapid.Int64Range(0, 1<<62).Draw(t, "acknowledged"),
 		Received:     rapid.Int64Range(0, 1<<62).Draw(t, "received"),
+		Unread:       rapid.SliceOf(rapid.Byte()).Draw(t, "unread"),
 		Pings:        rapid.Bool().Draw(t, "pings"),
 		Messages:     rapid.SliceOfN(rapid.SliceOf(rapid.Byte()), 0, 5).Draw(t, "messages"),
 		Items:        rapid.MapOfN(rapid.String(), rapid.SliceOf(rapid.Byte()), 0, 4).Draw(t, "items"),
@@ -49,7 +50,7 @@ func TestEncodingsAreReadAsTheyWereWritten(t *testing.T) {
 		}
 		state := someState(t)
 		got, err := ParseState(state.Append(nil))
-		if err != nil || !got.Started.Equal(state.Started) || got.Acknowledged != state.Acknowledged || got.Received != state.Received || got.Pings != state.Pings {
+		if err != nil || !got.Started.Equal(state.Started) || got.Acknowledged != state.Acknowledged || got.Received != state.Received || got.Pings != state.Pings || !bytes.Equal(got.Unread, state.Unread) {
 			t.Fatalf("%+v, %v, want %+v", got, err, state)
 		}
 		if !reflect.DeepEqual(got.Results, state.Results) || len(got.Messages) != len(state.Messages) || len(got.Items) != len(state.Items) {
@@ -69,7 +70,7 @@ func TestEncodingsAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestWhatIsCutOrTooLongIsAnError(t *testing.T) {
-	state := State{Messages: [][]byte{[]byte("one"), []byte("two")}, Items: map[string][]byte{"a": []byte("1")}, Results: []Result{{"i", "r"}}}
+	state := State{Unread: []byte("un"), Messages: [][]byte{[]byte("one"), []byte("two")}, Items: map[string][]byte{"a": []byte("1")}, Results: []Result{{"i", "r"}}}
 	whole := state.Append(nil)
 	for length := range whole {
 		if _, err := ParseState(whole[:length]); err == nil {
@@ -91,8 +92,8 @@ func TestAnotherVersionIsRefused(t *testing.T) {
 
 func FuzzParseState(f *testing.F) {
 	f.Add((&State{}).Append(nil))
-	f.Add((&State{Messages: [][]byte{{1, 2}}, Items: map[string][]byte{"a": []byte(`{}`)}, Results: []Result{{"i", "r"}}}).Append(nil))
-	f.Add([]byte{version, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f})
+	f.Add((&State{Unread: []byte{3}, Messages: [][]byte{{1, 2}}, Items: map[string][]byte{"a": []byte(`{}`)}, Results: []Result{{"i", "r"}}}).Append(nil))
+	f.Add([]byte{version, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		state, err := ParseState(data)
 		if err != nil {

@@ -43,15 +43,30 @@ func (m *Manager) drop(connection *Connection) {
 }
 
 // candidate is a connection that another server owns, for the case that this server gets it.
-func (t *tunnel) candidate() *Connection {
+func (e *Endpoint) candidate(connectionID, token string, kind Kind, request *Request) *Connection {
+	stateful := kind == WebSockets
 	c := &Connection{
-		manager: t.manager, endpoint: t.endpoint, id: t.connectionID, token: t.token,
-		negotiated: true, stateful: true, kind: WebSockets, resumable: true, closeCode: CloseNormal,
+		manager: e.manager, endpoint: e, id: connectionID, token: token,
+		negotiated: true, stateful: stateful, kind: kind, resumable: true, closeCode: CloseNormal,
 	}
-	c.request.Store(newRequest(t.request, t.user))
-	c.outbox.keep, c.outbox.corked = true, true
-	c.outbox.limits = t.endpoint.options.outboxLimits()
+	c.request.Store(request)
+	c.outbox.keep, c.outbox.corked = stateful, true
+	c.outbox.limits = e.options.outboxLimits()
 	return c
+}
+
+// adopt takes a connection from its owner, which offers it, for a poll of its client. It returns nil if it stays there.
+func (x *exchange) adopt(connectionID, token, owner string) *Connection {
+	manager := x.endpoint.manager
+	if !manager.arrive() {
+		return nil
+	}
+	defer manager.arrived()
+	candidate := x.endpoint.candidate(connectionID, token, LongPolling, newRequest(x.request, x.user))
+	if !x.endpoint.application.Adopt(x.request.Context(), candidate, owner) {
+		return nil
+	}
+	return candidate
 }
 
 // Reserve makes requests of the candidate's client wait until Adopt or Withdraw: between the moment when this server becomes

@@ -29,8 +29,10 @@ type Session interface {
 type Application interface {
 	// Connect is called when the first request of a connection arrives. It must not block.
 	Connect(connection *Connection) Session
-	// Adopt gets a candidate, a connection that owner has, for this server: the client's new socket is here. It returns true
-	// once it has called candidate.Adopt, and false if everything stays as it is.
+	// Adopts tells whether this server takes connections from others now.
+	Adopts() bool
+	// Adopt gets a candidate, a connection that owner has, for this server: the client's new socket, or its poll, is here. It
+	// returns true once it has called candidate.Adopt, and false if everything stays as it is.
 	Adopt(ctx context.Context, candidate *Connection, owner string) bool
 	// Ping returns a message that tells a client only that the server lives, in its binary or its text protocol; nil if
 	// there is none.
@@ -80,8 +82,11 @@ type Connection struct {
 	idleSince time.Time
 	// closeCode is the WebSocket close code of a connection that ends by the server's will.
 	closeCode uint16
-	// handing is set while the connection is given to another server.
+	// handing is set while the connection is given to another server, given when that has it.
 	handing *handing
+	given   bool
+	// posts counts the POSTs that are being received.
+	posts int
 	// reserved lets other requests of a candidate's client go on; the goroutine that adopts it uses it alone.
 	reserved func()
 }
@@ -242,7 +247,7 @@ func (c *Connection) release() {
 }
 
 // attach binds the connection to a socket, instead of the one before if there is one. It reports false if the
-// connection has ended meanwhile.
+// connection has ended meanwhile, or is on its way to another server.
 func (c *Connection) attach(socket attachment, request *Request) bool {
 	c.receiving.Lock()
 	defer c.receiving.Unlock()

@@ -18,26 +18,70 @@ var (
 // handing is a connection's state while it is given to another server. Until the outcome is known nothing changes: no socket comes, no
 // time runs out, and an end is put off.
 type handing struct {
+	// posted is closed when no POST is being received any more.
+	posted chan struct{}
 	// ended is set when the connection should have ended meanwhile, cause is why.
 	ended bool
 	cause error
 }
 
-// BeginGiving prepares a connection without a socket to be given to another server. Exactly one of KeepGiven and Given has to follow.
+// BeginGiving prepares a connection without a socket to be given to another server: no socket, poll or POST comes any more. Exactly
+// one of KeepGiven and Given has to follow.
 func (c *Connection) BeginGiving() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.handing != nil:
 		return ErrMoving
-	case c.state == stateDisposed || !c.stateful || c.kind != WebSockets:
+	case c.state == stateDisposed || !c.moves():
 		return ErrConnectionClosed
 	case c.state != stateIdle:
 		return ErrAttached
 	}
-	c.handing = &handing{}
+	c.handing = &handing{posted: make(chan struct{})}
+	if c.posts == 0 {
+		close(c.handing.posted)
+	}
 	return nil
 }
+
+// moves tells whether the client's next socket, or its next poll, may be at another server. mu is held.
+func (c *Connection) moves() bool { return c.kind == LongPolling || c.kind == WebSockets && c.stateful }
+
+// AwaitPosts waits, after BeginGiving, until what the client was sending has been received.
+func (c *Connection) AwaitPosts(ctx context.Context) error {
+	c.mu.Lock()
+	posted := c.handing.posted
+	c.mu.Unlock()
+	select {
+	case <-posted:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// beginPost lets a POST in, which is followed by endPost. It reports false if the connection is on its way to another server.
+func (c *Connection) beginPost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leaves() {
+		return false
+	}
+	c.posts++
+	return true
+}
+
+func (c *Connection) endPost() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.posts--; c.posts == 0 && c.handing != nil {
+		close(c.handing.posted)
+	}
+}
+
+// leaves tells whether the connection is being given away, or has been. mu is held.
+func (c *Connection) leaves() bool { return c.handing != nil || c.given }
 
 // Divert sends those who can wait another way, with ErrDiverted, until it is taken back.
 func (c *Connection) Divert(on bool) { c.outbox.divert(on) }
@@ -77,7 +121,7 @@ func (c *Connection) KeepGiven() {
 func (c *Connection) Given() {
 	c.mu.Lock()
 	kind, started := c.kind, c.started
-	c.handing, c.state = nil, stateDisposed
+	c.handing, c.given, c.state = nil, true, stateDisposed
 	c.mu.Unlock()
 	c.manager.drop(c)
 	c.outbox.close()
@@ -95,29 +139,37 @@ func (c *Connection) postpone(cause error) bool {
 	return true
 }
 
-// isGiven tells whether the connection is being given away.
-func (c *Connection) isGiven() bool {
+// isLeaving tells whether the connection is being given away, or has been.
+func (c *Connection) isLeaving() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.handing != nil
+	return c.leaves()
 }
 
 // settle decides whose a connection is that is being given away, for a request of its client that has come here: it is
-// kept if that is still possible. here tells whether it is; with an error nobody knows yet.
-func (m *Manager) settle(ctx context.Context, connection *Connection) (here bool, err error) {
-	if !connection.isGiven() || m.options.Peers == nil {
+// kept if that is still possible. What the client sends or ends by a POST or a DELETE does not say where the client is, and
+// waits. here tells whether the connection is here; with an error nobody knows yet.
+func (x *exchange) settle(connection *Connection) (here bool, err error) {
+	peers := x.endpoint.manager.options.Peers
+	switch {
+	case !connection.isLeaving() || peers == nil:
 		return true, nil
+	case x.request.Method == http.MethodGet:
+		return peers.Reclaim(x.request.Context(), connection.id)
 	}
-	return m.options.Peers.Reclaim(ctx, connection.id)
+	return peers.Await(x.request.Context(), connection.id)
 }
 
-// settled is settle for the request of an exchange. If the connection is not here, or nobody knows where it is, it answers the request,
-// or finds out who does, and returns what connection returns then.
+// settled is settle that returns the connection. If it is not here, or nobody knows where it is, it answers the request, or finds out
+// who does, and returns what connection returns then.
 func (x *exchange) settled(connection *Connection, token string) *Connection {
-	here, err := x.endpoint.manager.settle(x.request.Context(), connection)
+	here, err := x.settle(connection)
 	switch {
 	case err != nil && isWebSocketUpgrade(x.request):
 		x.turnAway()
+		return nil
+	case err != nil && x.isPoll():
+		x.respond(http.StatusOK, "") // the client comes again; after an error it would give up
 		return nil
 	case err != nil:
 		x.respond(http.StatusServiceUnavailable, "")

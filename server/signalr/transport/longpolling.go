@@ -6,29 +6,76 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 )
 
 // poll is one long-polling request that waits for something to send.
 type poll struct {
 	requestSink
+	// forwarded tells that it came through another server.
+	forwarded bool
+	// left is closed, once, when the client shall poll elsewhere, parked when the connection has no poll any more.
+	left, parked chan struct{}
+	leaving      sync.Once
+}
+
+func newPoll(forwarded bool) *poll {
+	return &poll{requestSink: newRequestSink(), forwarded: forwarded, left: make(chan struct{}), parked: make(chan struct{})}
+}
+
+// forwardedPollTimeout is how long a poll waits that came through another server: that one cannot end before it has been
+// answered.
+const forwardedPollTimeout = 5 * time.Second
+
+// patience is how long the poll waits for something to send, of one that waits for most at its connection's own server.
+func (p *poll) patience(most time.Duration) time.Duration {
+	if p.forwarded {
+		return min(most, forwardedPollTimeout)
+	}
+	return most
+}
+
+// leave ends the poll without a message. It reports false if that was done before.
+func (p *poll) leave() (begun bool) {
+	p.leaving.Do(func() {
+		begun = true
+		close(p.left)
+	})
+	return begun
+}
+
+// isPoll tells whether the request is a poll.
+func (x *exchange) isPoll() bool {
+	return x.request.Method == http.MethodGet && !isWebSocketUpgrade(x.request) && !accepts(x.request, "text/event-stream")
 }
 
 func (x *exchange) servePoll() {
 	x.setNoCache()
-	connection := x.connection()
-	if connection == nil {
-		return
+	pending := newPoll(isForwarded(x.request.Context()))
+	for {
+		connection := x.connection()
+		if connection == nil {
+			return
+		}
+		first := connection.Kind() == 0
+		if !x.bind(connection, LongPolling) {
+			return
+		}
+		switch {
+		case connection.attach(pending, newRequest(x.request, x.user)):
+			x.servePending(connection, pending, first)
+			return
+		case !connection.isLeaving():
+			x.respond(http.StatusNotFound, "")
+			return
+		}
 	}
-	first := connection.Kind() == 0
-	if !x.bind(connection, LongPolling) {
-		return
-	}
-	pending := &poll{newRequestSink()}
-	if !connection.attach(pending, newRequest(x.request, x.user)) {
-		x.respond(http.StatusNotFound, "")
-		return
-	}
+}
+
+// servePending answers a poll of a connection.
+func (x *exchange) servePending(connection *Connection, pending *poll, first bool) {
+	defer close(pending.parked)
 	if first {
 		// The first poll only opens the connection: the client waits for its end before it sends the handshake.
 		_ = x.respondPoll(nil) // a client that is gone is noticed by its absence
@@ -38,20 +85,28 @@ func (x *exchange) servePoll() {
 	x.await(connection, pending)
 }
 
-// await answers the poll with what comes first: messages, the end of the connection, a newer poll or the timeout.
+// await answers the poll with what comes first: messages, the end of the connection, a newer poll, the wish that the client
+// polls elsewhere, or the timeout.
 func (x *exchange) await(connection *Connection, pending *poll) {
 	if connection.outbox.exhausted() {
 		x.respond(http.StatusNoContent, "")
 		connection.detach(pending, false, nil)
 		return
 	}
-	timeout := time.NewTimer(connection.endpoint.options.PollTimeout)
+	timeout := time.NewTimer(pending.patience(connection.endpoint.options.PollTimeout))
 	defer timeout.Stop()
 	for {
 		select {
 		case <-pending.woken:
 		case <-pending.aborted: // by a newer poll, or by the end of the connection
 			x.respond(http.StatusNoContent, "")
+			connection.detach(pending, true, nil)
+			return
+		case <-pending.left:
+			if !pending.forwarded {
+				x.writer.Header().Set("Connection", "close") // on the same one the next poll would come here again
+			}
+			x.respond(http.StatusOK, "")
 			connection.detach(pending, true, nil)
 			return
 		case <-timeout.C:
@@ -116,10 +171,11 @@ func (x *exchange) setNoCache() {
 
 // serveDelete ends a long-polling connection.
 func (x *exchange) serveDelete() {
-	connection := x.connection()
+	connection := x.receiver()
 	if connection == nil {
 		return
 	}
+	defer connection.endPost()
 	if connection.Kind() != LongPolling {
 		x.respond(http.StatusBadRequest, bodyNoDelete)
 		return

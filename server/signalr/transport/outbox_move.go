@@ -6,11 +6,12 @@ import "errors"
 // has just moved; one that was handed over directly could overtake them.
 var ErrDiverted = errors.New("messages to this connection go through the backplane")
 
-// OutboxState is what an outbox holds for a client with stateful reconnect, so that another server goes on with it.
+// OutboxState is what an outbox holds for a client, so that another server goes on with it.
 type OutboxState struct {
-	// Acknowledged is the number of the last message that the client has confirmed.
+	// Acknowledged is the number of the last message that the client has confirmed, with stateful reconnect.
 	Acknowledged int64
-	// Messages are those that follow it, in the order of their numbers, framed by the hub protocol.
+	// Messages are those that follow it, in the order of their numbers, framed by the hub protocol. Without stateful reconnect
+	// they are what has not been written.
 	Messages []*Payload
 }
 
@@ -41,6 +42,9 @@ func (o *outbox) export() (OutboxState, bool) {
 	if o.closed || o.finished || o.corked || o.sink != nil {
 		return OutboxState{}, false
 	}
+	if !o.keep {
+		return OutboxState{Messages: append(append([]*Payload(nil), o.control...), o.messages[o.next:]...)}, true
+	}
 	// What the client has confirmed but was to be written again, because it was told so, it need not get elsewhere: there it
 	// is told another number.
 	confirmed := int(o.confirmed - o.acknowledged)
@@ -54,7 +58,7 @@ func (o *outbox) export() (OutboxState, bool) {
 func (o *outbox) restore(state OutboxState) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.corked, o.keep = false, true
+	o.corked = false
 	o.acknowledged, o.confirmed = state.Acknowledged, state.Acknowledged
 	o.messages = append([]*Payload(nil), state.Messages...)
 	o.waiting = state.Bytes()

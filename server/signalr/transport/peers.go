@@ -19,35 +19,53 @@ type Peers interface {
 	// exist, or not any more. With an error nobody knows.
 	Locate(ctx context.Context, connectionID string, claim bool) (owner string, here bool, err error)
 	// Forward lets the owner answer a request. It returns false, and has answered nothing, if the connection is not there
-	// any more: then Locate has to be asked again.
-	Forward(w http.ResponseWriter, r *http.Request, connectionID, owner string) bool
+	// any more: then Locate has to be asked again. With takes set, for a poll, the owner may offer the connection instead of
+	// an answer.
+	Forward(w http.ResponseWriter, r *http.Request, connectionID, owner string, takes bool) (answered, offered bool)
 	// Attach connects the socket of a client, which r asked for, to the owner of its connection: the tunnel has the bytes
 	// of all frames in both directions. gone tells that the connection is not there any more; other errors may pass.
 	Attach(ctx context.Context, r *http.Request, connectionID, owner string) (tunnel io.ReadWriteCloser, gone bool, err error)
 	// Reclaim keeps a connection that is being given to another server, because its client has come back here. It reports
 	// false if the other one has it already. With an error nobody knows yet.
 	Reclaim(ctx context.Context, connectionID string) (kept bool, err error)
+	// Await does the same without keeping the connection: it waits until it is known whose it is.
+	Await(ctx context.Context, connectionID string) (kept bool, err error)
 	// Release says that a connection that was claimed has ended. It does not block.
 	Release(connectionID string)
 	// End is Release that returns when the other servers refuse the connection's client, or after a moment.
 	End(connectionID string)
 }
 
-// forwardedKey marks requests that come from a peer.
+// forwardedKey finds, below its context, what is known of a request that comes from a peer.
 type forwardedKey struct{}
 
-func isForwarded(ctx context.Context) bool { return ctx.Value(forwardedKey{}) != nil }
+// forwarded is a request that comes from a peer. elsewhere is set if it was not answered because the connection is not this
+// server's any more.
+type forwarded struct{ elsewhere bool }
 
-// ServeForwarded answers requests that peers forward: those of connections of this server. It never forwards.
-func (m *Manager) ServeForwarded(w http.ResponseWriter, r *http.Request) {
+func forwardedOf(ctx context.Context) *forwarded {
+	found, _ := ctx.Value(forwardedKey{}).(*forwarded)
+	return found
+}
+
+func isForwarded(ctx context.Context) bool { return forwardedOf(ctx) != nil }
+
+// ServeForwarded answers requests that peers forward: those of connections of this server. It never forwards. It returns
+// false, and has answered nothing, if the connection is not here any more.
+func (m *Manager) ServeForwarded(w http.ResponseWriter, r *http.Request) bool {
 	token, _ := queryValue(r.URL.Query(), "id")
 	m.await(token)
-	connection, _ := m.known(token)
-	if connection == nil {
+	connection, ended := m.known(token)
+	switch {
+	case ended:
 		http.Error(w, bodyUnknownID, http.StatusNotFound)
-		return
+		return true
+	case connection == nil:
+		return false
 	}
-	connection.endpoint.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), forwardedKey{}, true)))
+	request := &forwarded{}
+	connection.endpoint.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), forwardedKey{}, request)))
+	return !request.elsewhere
 }
 
 // Abandon ends a connection that other servers have given up.
@@ -59,42 +77,78 @@ func (m *Manager) Abandon(connectionID string) {
 	}
 }
 
-// locate finds a connection that this server does not know: it makes it here if nobody owns it yet, or else has its owner
-// answer the request, or refuses it. In both these cases it returns nil.
+// maximumSearches is how often the owner of a connection is looked for, for one request: it may have gone, or have given the
+// connection away, whenever it is asked.
+const maximumSearches = 5
+
+// locate finds a connection that this server does not know: it makes it here if nobody owns it yet, or takes it if its owner
+// offers it, or else has its owner answer the request, or refuses it. In both these cases it returns nil.
 func (x *exchange) locate(token string) *Connection {
+	if request := forwardedOf(x.request.Context()); request != nil {
+		request.elsewhere = true
+		return nil
+	}
 	manager := x.endpoint.manager
 	claims, ok := manager.options.Tokens.Verify(x.endpoint.hub, token, time.Now())
-	if !ok || isForwarded(x.request.Context()) {
+	if !ok {
 		x.refuseUnknown()
 		return nil
 	}
-	for range 2 { // the second time if the owner has gone meanwhile
+	for range maximumSearches {
 		connection, owner, err := manager.claim(x, token, claims)
 		switch {
-		case errors.Is(err, errFull):
-			x.refuseFull()
-			return nil
-		case errors.Is(err, errClosing), errors.Is(err, errUnknownToken):
-			x.refuseUnknown()
-			return nil
-		case claims.Stateful && isWebSocketUpgrade(x.request) && connection == nil && (err != nil || owner != ""):
+		case connection != nil:
+			return connection
+		case claims.Stateful && isWebSocketUpgrade(x.request) && mayLive(owner, err):
 			x.hold(claims.ConnectionID, token)
 			return nil
 		case err != nil:
-			x.writer.Header().Set("Retry-After", strconv.Itoa(1))
-			x.respond(http.StatusServiceUnavailable, "")
+			x.refuseSearch(err)
 			return nil
-		case connection != nil:
-			return connection
 		case owner == "":
 			x.refuseUnknown()
 			return nil
-		case x.forward(claims.ConnectionID, owner):
-			return nil
+		}
+		if connection, answered := x.pass(claims.ConnectionID, token, owner); connection != nil || answered {
+			return connection
 		}
 	}
 	x.refuseUnknown()
 	return nil
+}
+
+// mayLive tells from what claim returns whether another server may have the connection.
+func mayLive(owner string, err error) bool {
+	final := errors.Is(err, errFull) || errors.Is(err, errClosing) || errors.Is(err, errUnknownToken)
+	return owner != "" || err != nil && !final
+}
+
+// refuseSearch answers a request for whose connection claim has failed.
+func (x *exchange) refuseSearch(err error) {
+	switch {
+	case errors.Is(err, errFull):
+		x.refuseFull()
+	case errors.Is(err, errClosing), errors.Is(err, errUnknownToken):
+		x.refuseUnknown()
+	default:
+		x.writer.Header().Set("Retry-After", strconv.Itoa(1))
+		x.respond(http.StatusServiceUnavailable, "")
+	}
+}
+
+// pass lets the owner of a connection answer, or takes the connection if the owner would rather have that. With neither,
+// the connection is somewhere else by now.
+func (x *exchange) pass(connectionID, token, owner string) (taken *Connection, answered bool) {
+	takes := x.isPoll() && x.endpoint.application.Adopts()
+	answered, offered := x.forward(connectionID, owner, takes)
+	if !offered {
+		return nil, answered
+	}
+	if taken = x.adopt(connectionID, token, owner); taken != nil {
+		return taken, false
+	}
+	answered, _ = x.forward(connectionID, owner, false)
+	return nil, answered
 }
 
 // claim makes a connection on this server if nobody owns it. Requests with the same token wait for each other: what the
@@ -137,7 +191,7 @@ func (m *Manager) release(connectionID string) {
 
 // forward lets the owner of a connection answer. Headers that were prepared for an answer of this server's own give way to
 // the owner's.
-func (x *exchange) forward(connectionID, owner string) bool {
+func (x *exchange) forward(connectionID, owner string, takes bool) (answered, offered bool) {
 	header := x.writer.Header()
 	prepared := make(http.Header, len(noCacheHeaders))
 	for _, name := range noCacheHeaders {
@@ -147,11 +201,11 @@ func (x *exchange) forward(connectionID, owner string) bool {
 		}
 	}
 	writer := &timedWriter{ResponseWriter: x.writer, control: http.NewResponseController(x.writer), timeout: x.endpoint.options.TransportSendTimeout}
-	answered := x.endpoint.manager.options.Peers.Forward(writer, x.request, connectionID, owner)
+	answered, offered = x.endpoint.manager.options.Peers.Forward(writer, x.request, connectionID, owner, takes)
 	if !answered {
 		maps.Copy(header, prepared)
 	}
-	return answered
+	return answered, offered
 }
 
 // timedWriter gives each write of a response a time limit: a client that reads nothing shall not hold the owner's answer

@@ -13,10 +13,11 @@ func (x *exchange) servePost() {
 	if x.request.Body != http.NoBody { // else the server is reading on already, to notice when the client leaves
 		x.request.Body = &patientBody{ReadCloser: x.request.Body, control: http.NewResponseController(x.writer)}
 	}
-	connection := x.connection()
+	connection := x.receiver()
 	if connection == nil {
 		return
 	}
+	defer connection.endPost()
 	if connection.Kind() == WebSockets {
 		x.respond(http.StatusMethodNotAllowed, bodyNoPost)
 		return
@@ -38,6 +39,17 @@ func (x *exchange) servePost() {
 		if err != nil {
 			x.refuseBody(err)
 			return
+		}
+	}
+}
+
+// receiver finds the connection and lets a POST, or a DELETE, in. It waits while the connection is on its way to another
+// server.
+func (x *exchange) receiver() *Connection {
+	for {
+		connection := x.connection()
+		if connection == nil || connection.beginPost() {
+			return connection
 		}
 	}
 }

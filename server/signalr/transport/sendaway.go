@@ -8,8 +8,9 @@ import (
 
 // SendAway ends the socket of a connection with stateful reconnect so that its client comes back with another one, to
 // whichever server it gets. It is TCP's own end between two messages: after a close frame, or within a message, some clients
-// give up their session. The connection waits for its client from before the client can notice. SendAway does not wait; it
-// reports false if there is no such socket.
+// give up their session. The connection waits for its client from before the client can notice. A poll is answered without a
+// message; a client of long polling that has none here is away already. SendAway does not wait; it reports false if there is
+// nothing of all that.
 func (c *Connection) SendAway() bool {
 	_, begun := c.sendAway()
 	return begun
@@ -34,6 +35,9 @@ func (c *Connection) Park(ctx context.Context) error {
 func (c *Connection) sendAway() (parked <-chan struct{}, begun bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.kind == LongPolling {
+		return c.endPoll()
+	}
 	socket, ok := c.socket.(*webSocket)
 	if !ok || !c.stateful || c.state != stateAttached {
 		return nil, false
@@ -44,6 +48,20 @@ func (c *Connection) sendAway() (parked <-chan struct{}, begun bool) {
 		c.manager.spawn(func() { socket.leave(leaving) })
 	}
 	return socket.leaving, begun
+}
+
+// endPoll is sendAway for long polling. mu is held.
+func (c *Connection) endPoll() (parked <-chan struct{}, begun bool) {
+	pending, ok := c.socket.(*poll)
+	switch {
+	case ok && c.state == stateAttached:
+		return pending.parked, pending.leave()
+	case c.state == stateIdle && !c.leaves():
+		already := make(chan struct{})
+		close(already)
+		return already, true
+	}
+	return nil, false
 }
 
 // leave ends the socket once the message that is being written is complete.
@@ -83,6 +101,11 @@ func closeWrite(conn net.Conn) {
 func (c *Connection) Attached() (attached, tunnelled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	socket, ok := c.socket.(*webSocket)
-	return c.state == stateAttached, ok && socket.forwarded
+	switch socket := c.socket.(type) {
+	case *webSocket:
+		tunnelled = socket.forwarded
+	case *poll:
+		tunnelled = socket.forwarded
+	}
+	return c.state == stateAttached, tunnelled
 }

@@ -195,7 +195,7 @@ func (t *tunnel) tryAdopt(ctx context.Context) *Connection {
 		return nil
 	}
 	t.asked = true // once for each socket: what stands in the way may take long, and the client waits
-	candidate := t.candidate()
+	candidate := t.endpoint.candidate(t.connectionID, t.token, WebSockets, newRequest(t.request, t.user))
 	if !t.endpoint.application.Adopt(ctx, candidate, owner) {
 		return nil
 	}

@@ -42,10 +42,13 @@ func (o *oneOwner) Locate(context.Context, string, bool) (string, bool, error) {
 	return "owner", false, nil
 }
 
-func (o *oneOwner) Forward(http.ResponseWriter, *http.Request, string, string) bool { return false }
-func (o *oneOwner) Reclaim(context.Context, string) (bool, error)                   { return true, nil }
-func (o *oneOwner) Release(string)                                                  {}
-func (o *oneOwner) End(string)                                                      {}
+func (o *oneOwner) Forward(http.ResponseWriter, *http.Request, string, string, bool) (bool, bool) {
+	return false, false
+}
+func (o *oneOwner) Await(context.Context, string) (bool, error)   { return true, nil }
+func (o *oneOwner) Reclaim(context.Context, string) (bool, error) { return true, nil }
+func (o *oneOwner) Release(string)                                {}
+func (o *oneOwner) End(string)                                    {}
 
 func (o *oneOwner) Attach(context.Context, *http.Request, string, string) (io.ReadWriteCloser, bool, error) {
 	o.mu.Lock()

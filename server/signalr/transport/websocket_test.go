@@ -33,6 +33,8 @@ func (e *echo) Connect(connection *Connection) Session {
 	return &echoSession{application: e, connection: connection}
 }
 
+func (*echo) Adopts() bool { return false }
+
 func (e *echo) Adopt(context.Context, *Connection, string) bool { return false }
 
 func (e *echo) Ping(isBinary bool) *Payload { return NewPayload([]byte("ping"), isBinary) }

@@ -8,6 +8,9 @@ export class Balancer {
   #sockets = new Set();
   #next = 0;
 
+  // servers are those that get requests; they may be replaced.
+  servers;
+
   // What each server got so far, by its position: requests and upgrades together.
   counts;
 
@@ -27,7 +30,7 @@ export class Balancer {
 
   #choose() {
     const at = this.#next++ % this.servers.length;
-    this.counts[at]++;
+    this.counts[at] = (this.counts[at] ?? 0) + 1;
     return this.servers[at];
   }
 
