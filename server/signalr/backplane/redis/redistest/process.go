@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // process is a program that a test may end and start again.
@@ -70,6 +71,10 @@ func (p *process) alive() error {
 	}
 }
 
+// reminder is how often a process that does not end is told again: a Redis that writes its first append-only file refuses, and
+// forgets that it was told.
+const reminder = time.Second
+
 // end makes the process end and waits for it. What has ended already is left alone.
 func (p *process) end(how func(*exec.Cmd)) {
 	p.mutex.Lock()
@@ -77,9 +82,17 @@ func (p *process) end(how func(*exec.Cmd)) {
 	if p.command == nil {
 		return
 	}
-	how(p.command)
-	<-p.exited
-	p.command = nil
+	ticker := time.NewTicker(reminder)
+	defer ticker.Stop()
+	for {
+		how(p.command)
+		select {
+		case <-p.exited:
+			p.command = nil
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 func (p *process) kill() { p.end(func(command *exec.Cmd) { _ = command.Process.Kill() }) }
