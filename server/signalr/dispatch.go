@@ -3,6 +3,7 @@ package signalr
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -55,6 +56,7 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 	for len(data) > 0 && c.phaseNow() == phaseOpen {
 		message, length, err := c.codec().Decode(data, c.hub.options.MaximumReceiveMessageSize)
 		if err != nil {
+			c.awaitCalls()
 			c.closeWithError(c.readFault(err))
 			return nil, nil
 		}
@@ -67,6 +69,7 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 		}
 		call, err = c.act(message)
 		if err != nil {
+			c.awaitCalls()
 			c.closeWithError(err)
 			return nil, nil
 		}
@@ -76,6 +79,25 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 		}
 	}
 	return data, nil
+}
+
+// faultPatience is for how long a fault of the client waits for the calls before it.
+const faultPatience = time.Second
+
+// awaitCalls lets calls that run be answered before what came behind them ends the connection. It is called by who reads: no
+// other call begins.
+func (c *connection) awaitCalls() {
+	timer := time.NewTimer(faultPatience)
+	defer timer.Stop()
+	for range cap(c.calls) {
+		select {
+		case c.calls <- struct{}{}:
+		case <-c.dropped:
+			return
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // lookAhead acts on the acknowledgements in what waits behind a call. The calls that run may wait for the room that only

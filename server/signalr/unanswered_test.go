@@ -5,6 +5,7 @@ import (
 	"iter"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/cluster"
 	"github.com/chatcluster/chatcluster/server/signalr"
@@ -44,6 +45,27 @@ func TestCallsThatOutlastTheServerFailBeforeTheClose(t *testing.T) {
 	close(hub.open)
 	c.expectClose(1000) // and no second answer
 	must(t, server.Shutdown(t.Context()))
+}
+
+// What came first is answered first, if that does not take long.
+func TestAFaultOfTheClientWaitsForTheCallBefore(t *testing.T) {
+	const fault = `{"type":1,"target":"Wait"}` // arguments are missing
+	for name, ends := range map[string]bool{"that ends": true, "that does not": false} {
+		t.Run(name, func(t *testing.T) {
+			hub := newGate()
+			_, address := startHub(t, hub, signalr.HubOptions{}, signalr.EndpointOptions{})
+			t.Cleanup(func() { close(hub.open) })
+			c := connect(t, address)
+			c.send(`{"type":1,"invocationId":"1","target":"Wait","arguments":[]}`, fault)
+			<-hub.entered
+			if ends {
+				time.Sleep(20 * time.Millisecond) // the work of the call: time enough to read on
+				hub.open <- struct{}{}
+				c.expect(`{"type":3,"invocationId":"1","result":null}`)
+			}
+			c.expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
+		})
+	}
 }
 
 // Who ends a connection for another reason leaves it to the client to make errors of its calls.
