@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // seeds is the topology of a server that stands alone, of a primary with its replicas, or of a Cluster: which of them, the
@@ -32,18 +33,49 @@ func (s *seeds) shards(ctx context.Context) ([]shard, error) {
 	answers, wait := s.askAll(ctx)
 	defer wait()
 	defer cancel()
-	var first error
-	for _, answer := range answers {
-		got := <-answer
-		if got.err == nil {
-			s.remember(got.shards)
-			return got.shards, nil
+	best := firstGood(answers, cap(answers))
+	if best.err == nil {
+		s.remember(best.shards)
+	}
+	return best.shards, best.err
+}
+
+// firstGood returns the first good answer in the order of servers, or the error that says most. All nodes of a Cluster know
+// the same: once one has answered, those before it are not waited for much longer.
+func firstGood(answers <-chan shardsAnswer, servers int) shardsAnswer {
+	got := make([]*shardsAnswer, servers)
+	var enough <-chan time.Time
+	for {
+		best, undecided := firstOf(got)
+		if !undecided {
+			return best
 		}
-		if first == nil || !isPeerRefusal(first) && isPeerRefusal(got.err) {
-			first = got.err
+		select {
+		case one := <-answers:
+			got[one.server] = &one
+			if len(one.shards) > 1 && enough == nil {
+				enough = time.After(stragglers)
+			}
+		case <-enough:
+			best, _ = firstOf(slices.DeleteFunc(got, func(one *shardsAnswer) bool { return one == nil }))
+			return best
 		}
 	}
-	return nil, first
+}
+
+// firstOf returns the first good answer, or the error that says most. It is undecided while one before that is missing.
+func firstOf(got []*shardsAnswer) (best shardsAnswer, undecided bool) {
+	for _, one := range got {
+		switch {
+		case one == nil:
+			return best, true
+		case one.err == nil:
+			return *one, false
+		case best.err == nil || !isPeerRefusal(best.err) && isPeerRefusal(one.err):
+			best.err = one.err
+		}
+	}
+	return best, false
 }
 
 // isPeerRefusal tells what a server said from servers that said nothing: it is the better reason to give.
@@ -51,20 +83,22 @@ func isPeerRefusal(err error) bool {
 	return isRefusal(err) || errors.Is(err, errIsReplica) || errors.Is(err, errIsSentinel)
 }
 
+// shardsAnswer is what a server says; server is its place in the list.
 type shardsAnswer struct {
+	server int
 	shards []shard
 	err    error
 }
 
 // askAll returns the answers of all servers as they come, and how to wait for the end of asking.
-func (s *seeds) askAll(ctx context.Context) (answers []<-chan shardsAnswer, wait func()) {
+func (s *seeds) askAll(ctx context.Context) (answers chan shardsAnswer, wait func()) {
 	var asking sync.WaitGroup
-	for _, address := range s.candidates() {
-		answer := make(chan shardsAnswer, 1)
-		answers = append(answers, answer)
+	candidates := s.candidates()
+	answers = make(chan shardsAnswer, len(candidates))
+	for at, address := range candidates {
 		asking.Go(func() {
 			shards, err := describe(ctx, s.ask, address)
-			answer <- shardsAnswer{shards, err}
+			answers <- shardsAnswer{at, shards, err}
 		})
 	}
 	return answers, asking.Wait

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -32,17 +33,45 @@ var errNoVerdict = errors.New("the Sentinel's answer cannot be read")
 // shards asks all Sentinels and believes the one that knows of the latest fail-over: one that the network has parted
 // from the others still names the former primary.
 func (s *sentinels) shards(ctx context.Context) ([]shard, error) {
-	verdicts := make([]verdict, len(s.servers.Addresses))
+	verdicts := make(chan verdict, len(s.servers.Addresses))
 	var asking sync.WaitGroup
-	for at, address := range s.servers.Addresses {
-		asking.Go(func() { verdicts[at] = s.hear(ctx, address) })
+	defer asking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, address := range s.servers.Addresses {
+		asking.Go(func() { verdicts <- s.hear(ctx, address) })
 	}
-	asking.Wait()
-	best := latest(verdicts)
+	best := latest(collect(verdicts, cap(verdicts)))
 	if best.err != nil {
 		return nil, fmt.Errorf("no Sentinel names the primary: %w", best.err)
 	}
 	return []shard{wholeShard(best.address)}, nil
+}
+
+// stragglers is how long to wait for further Sentinels once most have answered: a node that is gone takes whole seconds to
+// not answer, just when all depends on finding the next primary.
+const stragglers = 500 * time.Millisecond
+
+// collect returns what the Sentinels say, of all or of most of them.
+func collect(verdicts <-chan verdict, sentinels int) []verdict {
+	var said []verdict
+	var enough <-chan time.Time
+	answered := 0
+	for len(said) < sentinels {
+		select {
+		case one := <-verdicts:
+			said = append(said, one)
+			if one.err == nil {
+				answered++
+			}
+			if answered == sentinels/2+1 && enough == nil {
+				enough = time.After(stragglers)
+			}
+		case <-enough:
+			return said
+		}
+	}
+	return said
 }
 
 // latest returns the verdict to believe, or the error that says most.

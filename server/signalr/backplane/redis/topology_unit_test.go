@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -73,6 +75,56 @@ func TestAServerThatNeverAnswersLeavesTimeForOthers(t *testing.T) {
 	servers := Servers{Addresses: []string{silence.Addr().String(), startMini(t)}}
 	if err := startAt(t, servers, nil).Ready(testContext(t)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A Sentinel whose node is gone costs no more than a moment, unless most are gone.
+func TestAnAbsentSentinelIsNotWaitedForOnceMostHaveAnswered(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		answers int
+		takes   time.Duration
+	}{{1, 5 * time.Second}, {2, stragglers}, {3, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			verdicts := make(chan verdict, 3)
+			for i := range 3 {
+				if i < test.answers {
+					verdicts <- verdict{address: "a:1"}
+					continue
+				}
+				time.AfterFunc(5*time.Second, func() { verdicts <- verdict{err: errNoVerdict} })
+			}
+			begin := time.Now()
+			if said := latest(collect(verdicts, 3)); said.address != "a:1" || time.Since(begin) != test.takes {
+				t.Errorf("with %d answers it takes %v, want %v, and says %+v", test.answers, time.Since(begin), test.takes, said)
+			}
+		})
+	}
+}
+
+// A node whose machine is gone costs no more than a moment where another one tells of the same Cluster, and its whole time where
+// a server that stands alone could be the wrong one.
+func TestAnAbsentNodeIsNotWaitedForOnceAnotherHasAnswered(t *testing.T) {
+	t.Parallel()
+	whole, away := []shard{wholeShard("b:1")}, errors.New("away")
+	half := []shard{{"b:1", []slotRange{{0, 9}}}, {"c:1", []slotRange{{10, 19}}}}
+	for _, test := range []struct {
+		name  string
+		said  []shard
+		takes time.Duration
+	}{{"a node of a Cluster", half, stragglers}, {"a server that stands alone", whole, 5 * time.Second}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				answers := make(chan shardsAnswer, 2)
+				answers <- shardsAnswer{server: 1, shards: test.said}
+				time.AfterFunc(5*time.Second, func() { answers <- shardsAnswer{server: 0, err: away} })
+				begin := time.Now()
+				if best := firstGood(answers, 2); best.err != nil || best.server != 1 || time.Since(begin) != test.takes {
+					t.Errorf("after %v, want %v: %+v", time.Since(begin), test.takes, best)
+				}
+			})
+		})
 	}
 }
 
