@@ -74,6 +74,12 @@ func (r *Reconciler) lookAtRedis(ctx context.Context, s *scope) (err error) {
 
 // askRedis asks all servers how they are, and plans what to do. Before there are passwords there is nobody to ask.
 func (r *Reconciler) askRedis(ctx context.Context, s *scope) error {
+	certificate, err := r.redisCertificate(ctx, s)
+	if err != nil || certificate == nil {
+		return err // the step that finds what the spec refers to says what is missing
+	}
+	// Before there are passwords, too: what Sentinels are made with at first must be what they are compared with later.
+	s.wanted.RedisCertificate = certificate.digest
 	secret, err := get(ctx, r.Client, &corev1.Secret{}, s.cluster.Namespace, children.RedisAuthName(s.cluster.Name))
 	if err != nil {
 		return err
@@ -83,24 +89,21 @@ func (r *Reconciler) askRedis(ctx context.Context, s *scope) error {
 		return nil
 	}
 	access := accessTo(state)
-	digest := ""
-	if s.cluster.Spec.Redis.TLS != nil {
-		certificate, err := r.Certificates.find(ctx, s.cluster.Namespace, s.cluster.Spec.Redis.TLS.SecretName)
-		if err != nil {
-			return err
-		}
-		if certificate == nil {
-			return nil // the step that finds what the spec refers to says so
-		}
-		access.TLS, digest = certificate.config(), certificate.digest
-		s.wanted.RedisCertificate = digest
-	}
-	view := &redisView{hands: r.Hands(access), wanted: redisWanted(s.cluster, settling(state, s), digest)}
+	access.TLS = certificate.config()
+	view := &redisView{hands: r.Hands(access), wanted: redisWanted(s.cluster, settling(state, s), certificate.digest)}
 	view.facts = view.hands.Observe(ctx, view.wanted, redisMembers(s.wanted, s.facts))
 	view.outcome = redisform.Plan(s.now, view.facts, view.wanted, readNotes(s.cluster.Status.Redis.Notes))
 	s.facts.replicated = view
 	s.lookAgain(view.outcome.Again)
 	return nil
+}
+
+// redisCertificate is what servers and Sentinels should show: an empty one without TLS, nil if there is none yet.
+func (r *Reconciler) redisCertificate(ctx context.Context, s *scope) (*certificate, error) {
+	if s.cluster.Spec.Redis.TLS == nil {
+		return &certificate{}, nil
+	}
+	return r.Certificates.find(ctx, s.cluster.Namespace, s.cluster.Spec.Redis.TLS.SecretName)
 }
 
 // settling is the state with the passwords that are to be good now: without the last one once its time is over.

@@ -42,8 +42,11 @@ type certificate struct {
 	authorities *x509.CertPool
 }
 
-// config is for connections to servers that show it. Each connection adds the name of its server.
+// config is for connections to servers that show it; nil without TLS. Each connection adds the name of its server.
 func (c *certificate) config() *tls.Config {
+	if c.authorities == nil {
+		return nil
+	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.authorities}
 }
 

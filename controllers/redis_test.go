@@ -204,6 +204,9 @@ func TestANewCertificateReplacesSentinelsOnly(t *testing.T) {
 	o.chatCluster("demo", "{redis: {mode: Sentinel, sentinel: {replicas: 1}, tls: {secretName: redis-tls}}}")
 	o.ready("demo")
 	o.settle("demo")
+	if sentinels := get(o, &appsv1.StatefulSet{}, "demo-sentinel"); sentinels.Generation != 1 {
+		t.Error("the template of Sentinels changes as soon as they are made, and replaces them all")
+	}
 	pods := func() map[string]string {
 		uids := map[string]string{}
 		for _, name := range []string{"demo-redis-0", "demo-redis-1", "demo-sentinel-0", "demo-sentinel-1", "demo-sentinel-2"} {
