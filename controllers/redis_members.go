@@ -81,6 +81,7 @@ func withPod(member redisform.Member, pod *corev1.Pod, set *appsv1.StatefulSet) 
 	if member.IP = pod.Status.PodIP; member.IP != "" {
 		member.Address = net.JoinHostPort(member.IP, strconv.Itoa(member.Port))
 	}
+	member.Machine = pod.Spec.NodeName
 	member.Ending = ending(pod)
 	member.Outdated = set != nil && outdated(pod, set)
 	member.Failing = !ready(pod) && podTrouble(pod) != ""

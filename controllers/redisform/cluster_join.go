@@ -1,6 +1,10 @@
 package redisform
 
-import "slices"
+import (
+	"net"
+	"slices"
+	"strconv"
+)
 
 // joinShards makes nodes replicas in the shards that are theirs. It returns what is missing.
 func (p *planner) joinShards(v *clusterView, complete bool) (troubles []string) {
@@ -20,12 +24,23 @@ func (p *planner) joinShards(v *clusterView, complete bool) (troubles []string) 
 			troubles = append(troubles, server.Name+" joins its shard")
 		case !server.LinkUp && shard.Primary != nil:
 			troubles = append(troubles, server.Name+" gets the data")
+			if misled(server, shard.Primary) {
+				p.do(Step{Action: Replicate, Member: server.Name, Target: shard.ID, Why: "it looks for " + shard.Primary.Name + " at the last address"})
+			}
 		case shard != home && complete && len(troubles) == 0:
 			p.replicate(server, home)
 			troubles = append(troubles, server.Name+" moves to its shard")
 		}
 	}
 	return troubles
+}
+
+// misled tells whether a replica looks for its primary where that is not any more, though it knows better as a node: one that
+// hears of the new address from another node does not tell its replication.
+func misled(replica, primary *Server) bool {
+	known := replica.Node.peer(primary.Node.ID)
+	address := net.JoinHostPort(primary.IP, strconv.Itoa(primary.Port))
+	return replica.Follows != "" && replica.Follows != address && known != nil && known.IP == primary.IP
 }
 
 // home is the shard of a server: its number says which, so that each keeps those pods that were spread for it.

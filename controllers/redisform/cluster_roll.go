@@ -37,6 +37,7 @@ func (p *planner) rollCluster(v *clusterView, well bool) {
 		}
 		return
 	}
+	p.spreadPrimaries(v)
 }
 
 // takeOver hands a shard over to a replica. The primary takes part, so that no write is lost.

@@ -40,6 +40,8 @@ type Member struct {
 	Port int
 	// Address is where the operator reaches it, host:port. Empty: it has no address now.
 	Address string
+	// Machine is the node of Kubernetes on which it runs; empty if that is not known.
+	Machine string
 	// IP and BusPort are where other nodes of a Cluster reach it. BusPort 0 is Port + 10000.
 	IP      string
 	BusPort int
