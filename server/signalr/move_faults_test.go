@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -150,6 +153,42 @@ func TestAMoveThatIsGivenUpLosesNothing(t *testing.T) {
 			s.client.mustCall("Count")
 		})
 	}
+}
+
+// patientNetwork lets no socket reach another server before the test says so.
+type patientNetwork struct {
+	cluster.Network
+	await func()
+}
+
+func (n patientNetwork) Attach(ctx context.Context, r *http.Request, peer cluster.Peer, id string) (io.ReadWriteCloser, error) {
+	n.await()
+	return n.Network.Attach(ctx, r, peer, id)
+}
+
+// The first of two sockets at the new server brings the connection there. The other one is about to look for it elsewhere.
+func TestAClientWithTwoSocketsAtTheNewServerGoesOnThere(t *testing.T) {
+	var s *switched
+	s = startTroubled(t, func(o *nodeOptions) {
+		o.network = func(n cluster.Network) cluster.Network {
+			cut := sync.OnceFunc(func() { s.client.cut() })
+			hooked := troubledNetwork{n, func(step cluster.Step) error {
+				if step == cluster.StepState {
+					cut()
+					eventually(t, "the other socket has come", func() bool { return s.nodes[1].moves.count(cluster.RefusedMoving) > 0 })
+				}
+				return nil
+			}}
+			return patientNetwork{hooked, func() {
+				eventually(t, "the connection has come", func() bool { return s.nodes[1].owns(s.client.id) })
+			}}
+		}
+	})
+	s.publishAround(t, func() {
+		s.sendTo(t, 1)
+		s.expectAt(t, 1)
+	})
+	s.client.mustCall("Count")
 }
 
 // The client comes back to the old server while the new one prepares to take its connection.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -125,6 +126,7 @@ func startNode(t testing.TB, options nodeOptions) *node {
 		_ = client.Close()
 	})
 	t.Cleanup(func() { n.close() })
+	eventually(t, "it is connected to Redis", func() bool { return carrier.State().Connected })
 	return n
 }
 
@@ -215,6 +217,11 @@ func (travellers) Count(ctx *signalr.Context) ([2]int, error) {
 	}
 	result[0]++
 	return result, ctx.Items().Set("count", result[0])
+}
+
+// Keep keeps a value of that size with the caller's connection.
+func (travellers) Keep(ctx *signalr.Context, size int) error {
+	return ctx.Items().Set("kept", strings.Repeat("x", size))
 }
 
 // Join makes the caller a member of a group.

@@ -63,9 +63,12 @@ func (s *switched) sendTo(t *testing.T, at int) {
 	})
 	s.at.Store(int32(at))
 	sockets := s.client.opened()
-	for _, n := range s.nodes {
-		n.server.SendAway(s.client.id)
-	}
+	eventually(t, "the client is sent away", func() (sent bool) { // OnConnected may still run
+		for _, n := range s.nodes {
+			sent = n.server.SendAway(s.client.id) > 0 || sent
+		}
+		return sent
+	})
 	eventually(t, "the client has another socket", func() bool { return s.client.opened() > sockets })
 }
 

@@ -160,6 +160,11 @@ func (t *tunnel) attach() (owner io.ReadWriteCloser, adopted *Connection, err er
 			return nil, adopted, nil
 		}
 		owner, err = t.tryAttach(ctx)
+		if errors.Is(err, errEnded) {
+			if adopted = t.present(); adopted != nil { // it came here while this socket looked for it elsewhere
+				return nil, adopted, nil
+			}
+		}
 		if err == nil || errors.Is(err, errEnded) {
 			return owner, nil, err
 		}
