@@ -26,7 +26,7 @@ const rate = 20
 // TestChatCluster installs the chart and goes through the life of a ChatCluster.
 func TestChatCluster(t *testing.T) {
 	s := newSuite(t)
-	defer s.print(t)
+	defer s.print(t, "disturbances")
 	s.install(t)
 	t.Run("clients on different pods chat through the Service", s.testChat)
 	t.Run("every form of Redis carries the chat", s.testForms)

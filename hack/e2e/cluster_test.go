@@ -29,6 +29,8 @@ import (
 type chat struct {
 	*suite
 	namespace, name string
+	// issue makes another certificate for Redis; nil without TLS.
+	issue func() (map[string][]byte, error)
 }
 
 // newChat makes a namespace for a ChatCluster of that name. Both are gone when the test ends.
@@ -171,16 +173,43 @@ func (c *chat) killHub(ctx context.Context) error {
 
 // killPod kills one of the pods that list returns, and returns when there are as many ready ones again as before.
 func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, list func(context.Context) ([]corev1.Pod, error)) error {
+	return c.killPods(ctx, []corev1.Pod{*pod}, list)
+}
+
+// killPods is killPod for several at once.
+func (c *chat) killPods(ctx context.Context, pods []corev1.Pod, list func(context.Context) ([]corev1.Pod, error)) error {
 	before, err := list(ctx)
 	if err != nil {
 		return err
 	}
-	// Without any grace the pod would be gone from the API server before its processes are, and whatever clients notice would
-	// come after all seems well.
-	if err := c.client.Delete(ctx, pod, ctrl.GracePeriodSeconds(1)); err != nil {
+	for i := range pods {
+		// Without any grace the pod would be gone from the API server before its processes are, and whatever clients notice would
+		// come after all seems well.
+		if err := c.client.Delete(ctx, &pods[i], ctrl.GracePeriodSeconds(1)); err != nil {
+			return err
+		}
+	}
+	for i := range pods {
+		if err := c.awaitEnd(ctx, &pods[i]); err != nil {
+			return err
+		}
+	}
+	err = awaitError(ctx, "other pods in the place of those killed", patience, func(ctx context.Context) (string, error) {
+		now, err := list(ctx)
+		if err != nil || len(now) >= len(before) && !slices.ContainsFunc(now, notReady) {
+			return "", err
+		}
+		return fmt.Sprintf("there are %d pods, some not ready", len(now)), nil
+	})
+	if err != nil {
 		return err
 	}
-	err = awaitError(ctx, "the end of "+pod.Name, patience, func(ctx context.Context) (string, error) {
+	return c.awaitWorkloads(ctx)
+}
+
+// awaitEnd waits until a pod is gone, or another one has its name.
+func (c *chat) awaitEnd(ctx context.Context, pod *corev1.Pod) error {
+	return awaitError(ctx, "the end of "+pod.Name, patience, func(ctx context.Context) (string, error) {
 		now := &corev1.Pod{}
 		err := c.client.Get(ctx, ctrl.ObjectKeyFromObject(pod), now)
 		switch {
@@ -191,20 +220,6 @@ func (c *chat) killPod(ctx context.Context, pod *corev1.Pod, list func(context.C
 		}
 		return "it is still there", nil
 	})
-	if err != nil {
-		return err
-	}
-	err = awaitError(ctx, "another pod in the place of "+pod.Name, patience, func(ctx context.Context) (string, error) {
-		pods, err := list(ctx)
-		if err != nil || len(pods) >= len(before) && !slices.ContainsFunc(pods, notReady) {
-			return "", err
-		}
-		return fmt.Sprintf("there are %d pods, some not ready", len(pods)), nil
-	})
-	if err != nil {
-		return err
-	}
-	return c.awaitWorkloads(ctx)
 }
 
 func notReady(pod corev1.Pod) bool {

@@ -100,24 +100,34 @@ func (c *chat) roll(ctx context.Context) error {
 
 // killPrimary kills the Redis that takes writes.
 func (c *chat) killPrimary(ctx context.Context) error {
-	pods, err := c.redisPods(ctx)
+	primary, _, err := c.primaryPod(ctx)
 	if err != nil {
 		return err
 	}
-	primary := 0
-	if len(pods) > 1 {
-		name, err := c.primary(ctx)
-		if err != nil {
-			return err
-		}
-		if primary = slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == name }); primary < 0 {
-			return fmt.Errorf("the status says that %q is the primary, which is none of the pods", name)
-		}
+	return c.killPod(ctx, &primary, c.redisPods)
+}
+
+// primaryPod is a pod of the Redis that takes writes, and all others.
+func (c *chat) primaryPod(ctx context.Context) (primary corev1.Pod, others []corev1.Pod, err error) {
+	pods, err := c.redisPods(ctx)
+	switch {
+	case err != nil:
+		return primary, nil, err
+	case len(pods) == 0:
+		return primary, nil, errors.New("there is no Redis")
+	case len(pods) == 1:
+		return pods[0], nil, nil
 	}
-	if len(pods) == 0 {
-		return errors.New("there is no Redis")
+	name, err := c.primary(ctx)
+	if err != nil {
+		return primary, nil, err
 	}
-	return c.killPod(ctx, &pods[primary], c.redisPods)
+	at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == name })
+	if at < 0 {
+		return primary, nil, fmt.Errorf("the status says that %q is the primary, which is none of the pods", name)
+	}
+	primary = pods[at]
+	return primary, slices.Delete(pods, at, at+1), nil
 }
 
 // rotate asks for a new secret with an annotation, and waits until the Secret says that this was answered.
@@ -203,6 +213,21 @@ func (c *chat) awaitProgress(ctx context.Context) error {
 			return "", nil
 		}
 		return "nothing changes", nil
+	})
+}
+
+// awaitRest waits until nothing changes any more.
+func (c *chat) awaitRest(ctx context.Context) error {
+	return awaitError(ctx, "the operator being done", patience, func(ctx context.Context) (string, error) {
+		object, err := c.get(ctx)
+		if err != nil {
+			return "", err
+		}
+		progressing := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionProgressing)
+		if progressing != nil && progressing.Status == metav1.ConditionTrue {
+			return progressing.Reason + ": " + progressing.Message, nil
+		}
+		return "", nil
 	})
 }
 

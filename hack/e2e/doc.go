@@ -5,8 +5,8 @@
 //	E2E=ci KUBECONFIG=... go test ./hack/e2e -v -timeout 30m
 //
 // E2E is "ci" for each form of Redis and the main disturbances, or "full" for all there is, with more clients; without it the
-// suite is skipped. Three tests, each in a Kubernetes cluster that has nothing of ChatCluster: the life of a ChatCluster, the
-// README word for word, and the other ways to install the operator.
+// suite is skipped. Four tests, each in a Kubernetes cluster that has nothing of ChatCluster: the life of a ChatCluster, all that
+// happens to each form of Redis (full only), the README word for word, and the other ways to install the operator.
 // The images must be there, or where the cluster's nodes can pull them (make e2e builds and loads them with kind):
 //
 //	E2E_OPERATOR_IMAGE, E2E_HUB_IMAGE  the images of this checkout
@@ -15,6 +15,7 @@
 //	E2E_PREVIOUS_CHART                 a packaged chart to upgrade from, with
 //	E2E_PREVIOUS_OPERATOR_IMAGE        the operator that belongs to it; without them that is skipped
 //	E2E_REDIS_IMAGE                    default docker.io/redis:7.0
+//	E2E_REDIS_IMAGE_NEXT               the same image under another name, to be changed to; without it that is skipped
 //	E2E_NODE_ADDRESS                   where node ports are reached; default: the address of a node
 //	E2E_ARTIFACTS                      folder for logs, events and objects of a failed run; default bin/e2e
 //	KIND_CLUSTER_NAME                  the kind cluster into which the commands of the README load images; else they are skipped

@@ -29,8 +29,8 @@ type form struct {
 	name string
 	// mode is spec.redis.mode. A form whose mode the ChatCluster kind does not know is skipped.
 	mode string
-	// spec is laid over that of threeHubs, in YAML. null takes a field away.
-	spec string
+	// specs are laid over that of threeHubs, in YAML. null takes a field away.
+	specs []string
 	// killed is what clients are promised when the Redis that takes writes is killed.
 	killed promise
 	// prepare makes what the form needs in the namespace.
@@ -40,13 +40,13 @@ type form struct {
 // forms are all but the one of testChat, which is Standalone with PubSub and a volume.
 func forms() []form {
 	return []form{
-		{name: "in memory", mode: "Standalone", spec: `redis: {storage: null}`},
-		{name: "Streams", mode: "Standalone", spec: `backplane: {mode: Streams}`, killed: losesNothing},
+		{name: "in memory", mode: "Standalone", specs: []string{`redis: {storage: null}`}},
+		{name: "Streams", mode: "Standalone", specs: []string{`backplane: {mode: Streams}`}, killed: losesNothing},
 		{name: "External", mode: "External", prepare: (*chat).runOwnRedis,
-			spec: `redis: {mode: External, storage: null, external: {connection: {name: own-redis, key: connection}}}`},
-		{name: "Sentinel", mode: "Sentinel", spec: `redis: {mode: Sentinel, sentinel: {}}`},
-		{name: "Sentinel, Streams", mode: "Sentinel", spec: `{redis: {mode: Sentinel, sentinel: {}}, backplane: {mode: Streams}}`},
-		{name: "Cluster, Sharded", mode: "Cluster", spec: `{redis: {mode: Cluster, cluster: {}}, backplane: {mode: Sharded}}`},
+			specs: []string{`redis: {mode: External, storage: null, external: {connection: {name: own-redis, key: connection}}}`}},
+		{name: "Sentinel", mode: "Sentinel", specs: []string{`redis: {mode: Sentinel, sentinel: {}}`}},
+		{name: "Sentinel, Streams", mode: "Sentinel", specs: []string{`{redis: {mode: Sentinel, sentinel: {}}, backplane: {mode: Streams}}`}},
+		{name: "Cluster, Sharded", mode: "Cluster", specs: []string{`{redis: {mode: Cluster, cluster: {}}, backplane: {mode: Sharded}}`}},
 	}
 }
 
@@ -104,11 +104,13 @@ func (c *chat) applyForm(t *testing.T, f form) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	var over map[string]any
-	if err := yaml.UnmarshalStrict([]byte(f.spec), &over); err != nil {
-		return 0, err
+	for _, spec := range f.specs {
+		var over map[string]any
+		if err := yaml.UnmarshalStrict([]byte(spec), &over); err != nil {
+			return 0, err
+		}
+		overlay(fields, over)
 	}
-	overlay(fields, over)
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": fields}}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind("ChatCluster"))
 	object.SetNamespace(c.namespace)

@@ -55,11 +55,22 @@ func (c *chat) testNodes(t *testing.T, options crowd.Options) {
 	}
 }
 
-// onNode does something to a node and waits until all is well again.
+// onNode does something to a node that has hub servers and can be spared, and waits until all is well again.
 func (c *chat) onNode(do func(ctx context.Context, node *corev1.Node) error) func(context.Context) error {
+	return c.onNodeOf(do, c.hubNode)
+}
+
+// onNodeOf does something to the node of that name and waits until all is well again.
+func (c *chat) onNodeOf(
+	do func(ctx context.Context, node *corev1.Node) error, choose func(context.Context) (string, error),
+) func(context.Context) error {
 	return func(ctx context.Context) error {
-		node, err := c.hubNode(ctx)
+		name, err := choose(ctx)
 		if err != nil {
+			return err
+		}
+		node := &corev1.Node{}
+		if err := c.client.Get(ctx, ctrl.ObjectKey{Name: name}, node); err != nil {
 			return err
 		}
 		if err := do(ctx, node); err != nil {
@@ -74,31 +85,26 @@ func (c *chat) onNode(do func(ctx context.Context, node *corev1.Node) error) fun
 
 // hubNode is a node that runs hub servers and can be spared: clients reach the Service through the control plane, and the
 // volume of a Redis cannot leave its node.
-func (c *chat) hubNode(ctx context.Context) (*corev1.Node, error) {
+func (c *chat) hubNode(ctx context.Context) (string, error) {
 	redis, err := c.pods(ctx, v1alpha1.RedisComponent)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	hubs, err := c.pods(ctx, v1alpha1.HubComponent)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	on := func(node string) func(corev1.Pod) bool {
-		return func(pod corev1.Pod) bool { return pod.Spec.NodeName == node }
+	var nodes corev1.NodeList
+	if err := c.client.List(ctx, &nodes); err != nil {
+		return "", err
 	}
-	for _, pod := range hubs {
-		if slices.ContainsFunc(redis, on(pod.Spec.NodeName)) {
-			continue
-		}
-		node := &corev1.Node{}
-		if err := c.client.Get(ctx, ctrl.ObjectKey{Name: pod.Spec.NodeName}, node); err != nil {
-			return nil, err
-		}
-		if _, special := node.Labels[controlPlane]; !special {
-			return node, nil
+	for _, node := range nodes.Items {
+		on := func(pod corev1.Pod) bool { return pod.Spec.NodeName == node.Name }
+		if isWorker(node) && slices.ContainsFunc(hubs, on) && !slices.ContainsFunc(redis, on) {
+			return node.Name, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: no node has hub servers and neither Redis nor the control plane", errNotHere)
+	return "", fmt.Errorf("%w: no node has hub servers and neither Redis nor the control plane", errNotHere)
 }
 
 // drainNode does what kubectl drain and kubectl uncordon do.
@@ -169,13 +175,18 @@ func (c *chat) cutNodeOff(ctx context.Context, node *corev1.Node) error {
 	if _, err := docker(ctx, "exec", container, "ip", "link", "set", "eth0", "down"); err != nil {
 		return err
 	}
-	err = c.awaitAbsence(ctx)
+	err = sleep(ctx, longAbsence)
 	_, up := docker(context.WithoutCancel(ctx), "exec", container, "ip", "link", "set", "eth0", "up")
 	return errors.Join(err, up, restoreRoutes(context.WithoutCancel(ctx), container, routes))
 }
 
-// stopNode switches a node off, and on again.
+// stopNode switches a node off for as long as clients need to notice that nobody answers any more.
 func (c *chat) stopNode(ctx context.Context, node *corev1.Node) error {
+	return c.stopNodeFor(ctx, node, longAbsence)
+}
+
+// stopNodeFor switches a node off, and on again.
+func (c *chat) stopNodeFor(ctx context.Context, node *corev1.Node, absence time.Duration) error {
 	container, err := containerOf(node)
 	if err != nil {
 		return err
@@ -187,13 +198,10 @@ func (c *chat) stopNode(ctx context.Context, node *corev1.Node) error {
 	if _, err := docker(ctx, "kill", container); err != nil {
 		return err
 	}
-	err = c.awaitAbsence(ctx)
+	err = sleep(ctx, absence)
 	_, started := docker(context.WithoutCancel(ctx), "start", container)
 	return errors.Join(err, started, restoreRoutes(context.WithoutCancel(ctx), container, routes))
 }
-
-// awaitAbsence gives clients the time to notice that nobody answers any more.
-func (c *chat) awaitAbsence(ctx context.Context) error { return sleep(ctx, longAbsence) }
 
 // awaitNodes waits until Kubernetes counts on all nodes again.
 func (c *chat) awaitNodes(ctx context.Context) error {
@@ -207,11 +215,10 @@ func (c *chat) awaitNodes(ctx context.Context) error {
 				return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 			})
 			// Kubernetes takes its taints away a little later.
-			_, special := node.Labels[controlPlane]
 			tainted := slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool {
 				return strings.HasPrefix(taint.Key, "node.kubernetes.io/")
 			})
-			if !ready || tainted && !special {
+			if !ready || tainted && isWorker(node) {
 				return node.Name + " is not ready", nil
 			}
 		}

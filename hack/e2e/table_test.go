@@ -73,8 +73,10 @@ func (t *table) markdown() string {
 	return out.String()
 }
 
-// print shows the table at the end of a test and keeps it with the artifacts.
-func (s *suite) print(t *testing.T) {
+// print shows the table at the end of a test and keeps it with the artifacts, in a file of that name. What was skipped, all
+// tests note in one file.
+func (s *suite) print(t *testing.T, name string) {
+	t.Helper()
 	if len(s.table.rows)+len(s.table.skipped) == 0 {
 		return
 	}
@@ -83,14 +85,17 @@ func (s *suite) print(t *testing.T) {
 		t.Log(err)
 		return
 	}
-	var skipped strings.Builder
-	for _, s := range s.table.skipped {
-		fmt.Fprintf(&skipped, "%s\t%s\n", s.name, s.reason)
+	if err := os.WriteFile(filepath.Join(s.artifacts, name+".md"), []byte(s.table.markdown()), 0o644); err != nil {
+		t.Log(err)
 	}
-	for name, text := range map[string]string{"disturbances.md": s.table.markdown(), "skipped": skipped.String()} {
-		if err := os.WriteFile(filepath.Join(s.artifacts, name), []byte(text), 0o644); err != nil {
-			t.Log(err)
-		}
+	skipped, err := os.OpenFile(filepath.Join(s.artifacts, "skipped"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	defer skipped.Close()
+	for _, s := range s.table.skipped {
+		fmt.Fprintf(skipped, "%s\t%s\n", s.name, s.reason)
 	}
 }
 
