@@ -24,9 +24,7 @@ func (p *planner) joinShards(v *clusterView, complete bool) (troubles []string) 
 			troubles = append(troubles, server.Name+" joins its shard")
 		case !server.LinkUp && shard.Primary != nil:
 			troubles = append(troubles, server.Name+" gets the data")
-			if misled(server, shard.Primary) {
-				p.do(Step{Action: Replicate, Member: server.Name, Target: shard.ID, Why: "it looks for " + shard.Primary.Name + " at the last address"})
-			}
+			p.lead(server, shard)
 		case shard != home && complete && len(troubles) == 0:
 			p.replicate(server, home)
 			troubles = append(troubles, server.Name+" moves to its shard")
@@ -35,12 +33,15 @@ func (p *planner) joinShards(v *clusterView, complete bool) (troubles []string) 
 	return troubles
 }
 
-// misled tells whether a replica looks for its primary where that is not any more, though it knows better as a node: one that
-// hears of the new address from another node does not tell its replication.
-func misled(replica, primary *Server) bool {
+// lead helps a replica that looks for its primary where that is not any more, though it knows better as a node: one that hears
+// of the new address from another node does not tell its replication.
+func (p *planner) lead(replica *Server, shard *shardView) {
+	primary := shard.Primary
 	known := replica.Node.peer(primary.Node.ID)
 	address := net.JoinHostPort(primary.IP, strconv.Itoa(primary.Port))
-	return replica.Follows != "" && replica.Follows != address && known != nil && known.IP == primary.IP
+	if replica.Follows != "" && replica.Follows != address && known != nil && known.IP == primary.IP {
+		p.do(Step{Action: Replicate, Member: replica.Name, Target: shard.ID, Why: "it looks for " + primary.Name + " at the last address"})
+	}
 }
 
 // home is the shard of a server: its number says which, so that each keeps those pods that were spread for it.
