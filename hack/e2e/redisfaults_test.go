@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 )
@@ -96,6 +97,22 @@ func (c *chat) upgradeRedis(ctx context.Context) error {
 			if pod.Spec.Containers[0].Image != image || notReady(pod) {
 				return pod.Name + " has not", nil
 			}
+		}
+		return "", err
+	})
+}
+
+// exchangePassword asks for another password and waits until all have taken it up and the old one is forgotten.
+func (c *chat) exchangePassword(ctx context.Context) error {
+	secret := c.name + "-redis-auth"
+	if err := c.rotate(v1alpha1.AnnotationRotateRedisPassword, secret)(ctx); err != nil {
+		return err
+	}
+	return awaitError(ctx, "the end of the old password", 2*patience, func(ctx context.Context) (string, error) {
+		var object corev1.Secret
+		err := c.client.Get(ctx, ctrl.ObjectKey{Namespace: c.namespace, Name: secret}, &object)
+		if since, rotating := object.Annotations[v1alpha1.Group+"/since"]; rotating {
+			return "the Secret is being exchanged, in its present step since " + since, err
 		}
 		return "", err
 	})

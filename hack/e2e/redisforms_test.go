@@ -94,11 +94,7 @@ func (c *chat) redisDisturbances(f form) []disturbance {
 	if f.prepare != nil {
 		list = append(list, disturbance{name: "certificate exchanged", promise: f.killed, do: whole(c.exchangeCertificate)})
 	}
-	list = append(list, disturbance{
-		name: "password exchanged", promise: losesNothing,
-		do: whole(c.rotate(v1alpha1.AnnotationRotateRedisPassword, c.name+"-redis-auth")),
-	})
-	// Hub servers and members take up the new password while replicas come and go.
+	list = append(list, disturbance{name: "password exchanged", promise: losesNothing, do: whole(c.exchangePassword)})
 	if f.mode != string(v1alpha1.RedisStandalone) {
 		list = append(list,
 			disturbance{name: "replica added", promise: losesNothing, do: whole(c.changeReplicas(1))},
