@@ -16,6 +16,9 @@ func (m *Member) Locate(ctx context.Context, connectionID string, claim bool) (o
 	if m.Owns(connectionID) {
 		return "", claim, nil
 	}
+	if claim && !m.awaitDoubt(ctx) { // while the others take this server for dead, what it claims is lost at once
+		return "", false, ErrUndecided
+	}
 	if peer, known := m.hint(connectionID); known {
 		return peer.Instance, false, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -80,6 +81,10 @@ type Member struct {
 	// asserting has room for one request to assert all entries now, ending for one to look at what has ended, renewing for
 	// one to be renewed at once.
 	asserting, ending, renewing chan struct{}
+	// ran is when this process is known to have run, renewed when the directory last heard of it.
+	ran, renewed atomic.Pointer[time.Time]
+	// doubt is the present one whether all connections are still this server's, nil for none.
+	doubt atomic.Pointer[doubt]
 
 	// mu guards what follows. It is not held over I/O.
 	mu sync.Mutex
@@ -94,8 +99,6 @@ type Member struct {
 	peers []Server
 	// joined is when a server last came or went.
 	joined time.Time
-	// renewed is when the directory last heard of this server.
-	renewed time.Time
 	// hints are owners of other connections as they were last found: a wrong one costs a round trip.
 	hints map[string]Peer
 	// abandon ends a connection that this server has lost; set by OnLost.
@@ -158,6 +161,10 @@ func NewMember(options MemberOptions) *Member {
 		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {}, load: func() Load { return Load{} },
 		givings: make(map[string]*giving), takings: make(map[string]*taking), burial: make(chan struct{}),
 	}
+	began := time.Now()
+	m.ran.Store(&began)
+	m.renewed.Store(&began)
+	m.work.Go(func() { m.life(ctx) })
 	m.work.Go(func() { m.renewals(ctx) })
 	m.work.Go(func() { m.bookkeeping(ctx) })
 	return m
@@ -210,6 +217,7 @@ func (m *Member) Owns(connectionID string) bool {
 func (m *Member) Close(ctx context.Context) {
 	m.stop()
 	m.work.Wait()
+	m.endDoubt(m.doubt.Load())
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	if err := errors.Join(m.writeTombstones(ctx), m.options.Directory.Leave(ctx, m.options.Self)); err != nil {

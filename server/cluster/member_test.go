@@ -196,9 +196,8 @@ func TestAServerThatComesBackGivesUpWhatOthersHaveBuried(t *testing.T) {
 	if _, err := s.directory.Swap(t.Context(), Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
 		t.Fatal(err)
 	}
-	s.members[0].mu.Lock()
-	s.members[0].renewed = s.members[0].renewed.Add(-2 * LivenessTimeout)
-	s.members[0].mu.Unlock()
+	before := time.Now().Add(-2 * LivenessTimeout)
+	s.members[0].renewed.Store(&before)
 	if err := s.members[0].renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}

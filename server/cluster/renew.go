@@ -34,8 +34,8 @@ func (m *Member) renewals(ctx context.Context) {
 func (m *Member) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, RenewInterval)
 	defer cancel()
-	// The wall clock goes on while a machine is suspended, Go's monotonic one does not.
-	began := time.Now().Round(0)
+	m.Doubt() // once it is renewed nobody sees any more that it was away
+	began := time.Now()
 	m.mu.Lock()
 	load := m.load
 	m.mu.Unlock()
@@ -48,9 +48,9 @@ func (m *Member) renew(ctx context.Context) error {
 	if !sameServers(m.peers, others) {
 		m.joined = began
 	}
-	late := !m.renewed.IsZero() && began.Sub(m.renewed) > LivenessTimeout
-	m.renewed, m.peers = began, others
+	m.peers = others
 	m.mu.Unlock()
+	late := elapsed(*m.renewed.Swap(&began), began) > LivenessTimeout
 	if late {
 		// Others may have taken this server for dead and told its clients so.
 		m.logger.Warn("this server was away for longer than its liveness timeout, looking which connections are still its own")
@@ -109,6 +109,7 @@ func (m *Member) tryAgain(ctx context.Context) {
 
 // assertAll writes all entries of this server, in batches. Connections that are not its own any more are abandoned.
 func (m *Member) assertAll(ctx context.Context) error {
+	doubt := m.doubt.Load() // what was read before it began says nothing
 	m.mu.Lock()
 	holdings := make([]Holding, 0, len(m.owned))
 	for id, epoch := range m.owned {
@@ -120,6 +121,7 @@ func (m *Member) assertAll(ctx context.Context) error {
 			return err
 		}
 	}
+	m.endDoubt(doubt)
 	return nil
 }
 

@@ -30,6 +30,7 @@ func (c *connection) read() *invocation {
 		if data == nil {
 			return nil
 		}
+		c.assured()
 		var call *invocation
 		if rest, call = c.consume(data); call == nil {
 			continue

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
 // invocation is a client's call of a hub method, bound to the types of the method.
@@ -172,6 +173,9 @@ func (c *connection) execute(call *invocation) (result any, err error) {
 	if observer := c.hub.server.options.Observer; observer != nil {
 		started := time.Now()
 		defer func() { observer.Invoked(c.hub.name, call.method.name, time.Since(started), err != nil) }()
+	}
+	if !c.assured() {
+		return nil, transport.ErrGivenUp
 	}
 	run := func() (any, error) { return call.method.call(call.context, call.arguments) }
 	return c.hub.guarded(call.method.name, func() (any, error) {

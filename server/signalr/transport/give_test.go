@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,6 +204,36 @@ func TestAPollThroughAnotherServerIsAnsweredSoon(t *testing.T) {
 			if took := time.Since(began); took != want || recorder.Code != http.StatusOK || recorder.Body.Len() > 0 {
 				t.Errorf("forwarded %v: %d %q after %v", forwarded, recorder.Code, recorder.Body, took)
 			}
+		}
+	})
+}
+
+// doubtfulPeers do not know whether this server's connections are its own until the test says so.
+type doubtfulPeers struct {
+	undecidedPeers
+	doubting atomic.Bool
+}
+
+func (p *doubtfulPeers) Doubt() <-chan struct{} {
+	if p.doubting.Load() {
+		return make(chan struct{})
+	}
+	return nil
+}
+
+func TestNoConnectionTimesOutWhileItMayBeLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peers := &doubtfulPeers{}
+		p := startPolled(t, peers)
+		peers.doubting.Store(true)
+		time.Sleep(time.Minute)
+		if p.manager.Connections() != 1 {
+			t.Error("it has ended")
+		}
+		peers.doubting.Store(false)
+		time.Sleep(2 * time.Second)
+		if p.manager.Connections() != 0 {
+			t.Error("it has not ended")
 		}
 	})
 }

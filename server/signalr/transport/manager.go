@@ -146,6 +146,9 @@ func (m *Manager) beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
+			if m.options.Peers != nil && m.options.Peers.Doubt() != nil {
+				continue // one that ended now would still act on what its client sent, although others may have given it up
+			}
 			for _, connection := range m.snapshot() {
 				connection.heartbeat(now)
 			}

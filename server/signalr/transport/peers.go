@@ -30,6 +30,9 @@ type Peers interface {
 	Reclaim(ctx context.Context, connectionID string) (kept bool, err error)
 	// Await does the same without keeping the connection: it waits until it is known whose it is.
 	Await(ctx context.Context, connectionID string) (kept bool, err error)
+	// Doubt returns what to wait for before anything is done for connections, because some may not be this server's any more;
+	// nil if none has to be waited for.
+	Doubt() <-chan struct{}
 	// Release says that a connection that was claimed has ended. It does not block.
 	Release(connectionID string)
 	// End is Release that returns when the other servers refuse the connection's client, or after a moment.
@@ -68,11 +71,14 @@ func (m *Manager) ServeForwarded(w http.ResponseWriter, r *http.Request) bool {
 	return !request.elsewhere
 }
 
+// ErrGivenUp is the cause of the end of a connection that other servers have given up because its own did not run for a while.
+var ErrGivenUp = errors.New("other servers have given the connection up")
+
 // Abandon ends a connection that other servers have given up.
 func (m *Manager) Abandon(connectionID string) {
 	for _, connection := range m.snapshot() {
 		if connection.ID() == connectionID {
-			connection.Abort(nil)
+			connection.Abort(ErrGivenUp)
 		}
 	}
 }

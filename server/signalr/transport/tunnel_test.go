@@ -47,6 +47,7 @@ func (o *oneOwner) Forward(http.ResponseWriter, *http.Request, string, string, b
 }
 func (o *oneOwner) Await(context.Context, string) (bool, error)   { return true, nil }
 func (o *oneOwner) Reclaim(context.Context, string) (bool, error) { return true, nil }
+func (o *oneOwner) Doubt() <-chan struct{}                        { return nil }
 func (o *oneOwner) Release(string)                                {}
 func (o *oneOwner) End(string)                                    {}
 
