@@ -34,6 +34,9 @@ type outbox struct {
 
 	// control are messages outside the numbering (Ping, Ack, Sequence, the handshake response). They go first.
 	control []*Payload
+	// opening is the handshake response of a client with stateful reconnect, on its own: Microsoft's JavaScript client does not
+	// count what comes together with it, and takes that for news when it comes again on another socket.
+	opening *Payload
 	// raw are bytes of the transport itself (WebSocket control frames), complete and ready. They go before all.
 	raw []byte
 	// final is the last message (Close); it goes when all others have gone. finished says that nothing follows.
@@ -151,7 +154,11 @@ func (o *outbox) sendRaw(frame []byte) {
 func (o *outbox) uncork(first *Payload) {
 	o.mu.Lock()
 	o.corked = false
-	o.control = append([]*Payload{first}, o.control...)
+	if o.keep {
+		o.opening = first
+	} else {
+		o.control = append([]*Payload{first}, o.control...)
+	}
 	woken := o.activate()
 	o.mu.Unlock()
 	wake(woken)
@@ -175,7 +182,7 @@ func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed, o.finished = true, true
-	o.messages, o.control, o.raw, o.final = nil, nil, nil, nil
+	o.messages, o.control, o.opening, o.raw, o.final = nil, nil, nil, nil, nil
 	o.next, o.waiting, o.kept = 0, 0, 0
 	o.rest(nil)
 	o.releaseRoom()
@@ -232,7 +239,7 @@ func (o *outbox) hasWork() bool {
 	if o.corked || o.resting != nil {
 		return false
 	}
-	return len(o.control) > 0 || o.finished || (o.next < len(o.messages) && !o.mustAwaitAck())
+	return o.opening != nil || len(o.control) > 0 || o.finished || (o.next < len(o.messages) && !o.mustAwaitAck())
 }
 
 // mustAwaitAck tells that too much is unacknowledged to write more; an ending connection writes all the same.

@@ -37,6 +37,11 @@ func (o *outbox) take(s sink, next *batch) bool {
 	if o.corked || o.resting != nil {
 		return true
 	}
+	if o.opening != nil {
+		next.add(o.opening)
+		o.opening = nil
+		return true
+	}
 	for _, payload := range o.control {
 		next.add(payload)
 	}
@@ -132,7 +137,7 @@ func (o *outbox) rewind(preface func(number int64) []*Payload) {
 		return
 	}
 	o.control = preface(o.acknowledged + 1)
-	o.raw = nil
+	o.opening, o.raw = nil, nil
 	o.waiting += o.kept
 	o.kept, o.next = 0, 0
 }

@@ -72,6 +72,23 @@ func TestOutboxHoldsMessagesBackUntilTheHandshakeResponse(t *testing.T) {
 	}
 }
 
+// Microsoft's JavaScript client does not count what comes together with it.
+func TestTheHandshakeResponseOfAStatefulClientIsWrittenAlone(t *testing.T) {
+	o, s := newOutbox(true), &countingSink{}
+	o.corked = true
+	o.attach(s)
+	_ = o.send(text("a"))
+	o.uncork(text("{}"))
+	o.sendControl(text("ping"))
+	var first batch
+	if !o.take(s, &first) || len(first.messages) != 1 || string(first.messages[0].Message()) != "{}" {
+		t.Errorf("the first write has %d messages", len(first.messages))
+	}
+	if got := drain(o, s); got != "ping a" {
+		t.Errorf("took %q, want ping a", got)
+	}
+}
+
 func TestOutboxEndsWithTheLastMessage(t *testing.T) {
 	o, s := newOutbox(false), &countingSink{}
 	o.attach(s)
