@@ -23,28 +23,28 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return "upgrade refused: " + e.Status }
 
 // Upgrade asks for a WebSocket at path and reads the answer: what follows it in reader are frames. It is the one part of
-// this package that reads and writes. A status other than 101 is a *RefusedError.
-func Upgrade(conn io.Writer, reader *bufio.Reader, host, path string) error {
+// this package that reads and writes. It returns the answer's headers. A status other than 101 is a *RefusedError.
+func Upgrade(conn io.Writer, reader *bufio.Reader, host, path string) (http.Header, error) {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:])
 	key := base64.StdEncoding.EncodeToString(nonce[:])
 	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", path, host, key)
 	if err != nil {
-		return fmt.Errorf("send the upgrade request: %w", err)
+		return nil, fmt.Errorf("send the upgrade request: %w", err)
 	}
 	response, err := http.ReadResponse(reader, nil)
 	if err != nil {
-		return fmt.Errorf("read the upgrade response: %w", err)
+		return nil, fmt.Errorf("read the upgrade response: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusSwitchingProtocols {
-		return &RefusedError{response.StatusCode, response.Status}
+		return nil, &RefusedError{response.StatusCode, response.Status}
 	}
 	if got, want := response.Header.Get("Sec-WebSocket-Accept"), acceptOf(key); got != want {
-		return fmt.Errorf("upgrade: Sec-WebSocket-Accept is %q, want %q", got, want)
+		return nil, fmt.Errorf("upgrade: Sec-WebSocket-Accept is %q, want %q", got, want)
 	}
-	return nil
+	return response.Header, nil
 }
 
 func acceptOf(key string) string {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/chatcluster/chatcluster/hack/bench/handover/book"
+	"github.com/chatcluster/chatcluster/hack/bench/handover/haproxy"
 	"github.com/chatcluster/chatcluster/hack/bench/handover/stateful"
 	"github.com/chatcluster/chatcluster/hack/bench/stamp"
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
@@ -36,6 +38,7 @@ type crowd struct {
 	log      io.Writer // gets a line for each session that is lost
 	speakers []speaker
 	owners   []atomic.Value // name of the server that took what a client said last
+	fronts   []atomic.Value // name of the place that a client's socket goes through
 	turn     int            // whose turn it is to speak
 	running  sync.WaitGroup
 	stop     context.CancelFunc
@@ -46,7 +49,7 @@ type crowd struct {
 func gather(ctx context.Context, url string, o Options, log io.Writer) (*crowd, error) {
 	count := o.Raw + o.JavaScript
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &crowd{books: book.New(count), log: log, owners: make([]atomic.Value, count), stop: stop, failed: make(chan error, 1)}
+	c := &crowd{books: book.New(count), log: log, owners: make([]atomic.Value, count), fronts: make([]atomic.Value, count), stop: stop, failed: make(chan error, 1)}
 	protocols := []protocol.Protocol{protocol.JSON{}, protocol.MessagePack{}}
 	for i := range o.Raw {
 		spoken := protocols[i%len(protocols)]
@@ -163,6 +166,12 @@ func (c *crowd) owner(client int) string {
 	return name
 }
 
+// front is the place that a client's socket goes through, its server's or one whose server passes on what it says.
+func (c *crowd) front(client int) string {
+	name, _ := c.fronts[client].Load().(string)
+	return name
+}
+
 // settle waits until all has arrived that was said, or until nothing more comes.
 func (c *crowd) settle(ctx context.Context) {
 	ticker := time.NewTicker(lookPause)
@@ -195,6 +204,11 @@ func (l *listener) Joined() { l.crowd.books.Join(l.index, time.Now()) }
 
 // Left implements stateful.Observer.
 func (l *listener) Left(reason error) { l.crowd.left(l.index, reason) }
+
+// Opened implements stateful.Observer.
+func (l *listener) Opened(header http.Header) {
+	l.crowd.fronts[l.index].Store(header.Get(haproxy.PlaceHeader))
+}
 
 // SocketEnded implements stateful.Observer.
 func (l *listener) SocketEnded() { l.crowd.books.EndSocket(l.index) }

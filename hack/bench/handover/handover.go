@@ -72,8 +72,8 @@ type trial struct {
 	outcome *Outcome
 
 	// Of the phase under way.
-	concerned map[int]bool  // clients whose server the event is about; nil if it is about all
-	noticed   time.Duration // from the event until the balancer knew
+	concerns *concerns     // whom the event is about; nil if it is about all
+	noticed  time.Duration // from the event until the balancer knew
 }
 
 // Run tries all phases and returns what the clients saw. An error says that the trial could not be done.
@@ -106,7 +106,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 
 // run goes through a phase: talk, disturb, wait until all are back, hear out, count.
 func (t *trial) run(ctx context.Context, number int, p phase) error {
-	t.concerned, t.noticed, t.outcome.phase = nil, 0, p.name
+	t.concerns, t.noticed, t.outcome.phase = nil, 0, p.name
 	_, _ = fmt.Fprintf(t.options.Log, "%s %s\n", time.Now().Format(time.TimeOnly), p.name)
 	t.crowd.books.Begin(p.name, time.Now())
 	talking, stop := context.WithCancel(ctx)
@@ -149,12 +149,21 @@ func (t *trial) allBack(ctx context.Context) error {
 
 var errNotBack = fmt.Errorf("not within %v", returnTimeout)
 
-// concern notes that the event is about a server: its clients are told from the others.
-func (t *trial) concern(server string) {
-	t.concerned = map[int]bool{}
+// concerns are the clients whom an event at one server is about.
+type concerns struct {
+	owned, passing map[int]bool
+}
+
+// concern notes that the event is about a server: its clients, and those whose sockets go through it to another one, are told
+// from all others.
+func (t *trial) concern(s *server) {
+	t.concerns = &concerns{owned: map[int]bool{}, passing: map[int]bool{}}
 	for client := range t.crowd.owners {
-		if t.crowd.owner(client) == server {
-			t.concerned[client] = true
+		switch {
+		case t.crowd.owner(client) == s.name:
+			t.concerns.owned[client] = true
+		case t.crowd.front(client) == s.place.name:
+			t.concerns.passing[client] = true
 		}
 	}
 	t.crowd.books.Event(time.Now())
@@ -167,12 +176,16 @@ func (t *trial) count(number int, p phase, took time.Duration) {
 		t.outcome.Rows = append(t.outcome.Rows, row)
 		_, _ = fmt.Fprintf(t.options.Log, "  %v\n", row)
 	}
-	if t.concerned == nil {
+	c := t.concerns
+	if c == nil {
 		add("all", p.goal, nil)
 		return
 	}
-	add("its clients", p.goal, func(client int) bool { return t.concerned[client] })
-	add("all others", unnoticed, func(client int) bool { return !t.concerned[client] })
+	add("its clients", p.goal, func(client int) bool { return c.owned[client] })
+	if len(c.passing) > 0 {
+		add("through it", p.through, func(client int) bool { return c.passing[client] })
+	}
+	add("all others", unnoticed, func(client int) bool { return !c.owned[client] && !c.passing[client] })
 }
 
 func pause(ctx context.Context, duration time.Duration) {

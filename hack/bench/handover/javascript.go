@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chatcluster/chatcluster/hack/bench/handover/haproxy"
 	"github.com/chatcluster/chatcluster/hack/bench/stamp"
 )
 
@@ -91,6 +92,7 @@ func (c *crowd) startJavaScript(ctx context.Context, url string, o Options) erro
 type event struct {
 	Event, Client, Text, Server, Error string
 	At                                 int64
+	Headers                            map[string]string
 }
 
 // follow books what the process says until it ends.
@@ -124,6 +126,8 @@ func (j *javaScript) book(e event) {
 		j.crowd.books.Join(client, time.Now())
 	case "left":
 		j.crowd.left(client, e.Error)
+	case "opened":
+		j.crowd.fronts[client].Store(e.Headers[strings.ToLower(haproxy.PlaceHeader)])
 	case "socket":
 		j.crowd.books.EndSocket(client)
 	case "heard":

@@ -23,6 +23,8 @@ type phase struct {
 	name string
 	lead time.Duration
 	goal goal
+	// through is the goal of clients whose sockets alone go through the server that the phase is about.
+	through goal
 	// disturb does what the phase is about and returns when it is over.
 	disturb func(context.Context, *trial) error
 	// after, if not nil, prepares for what follows, while nobody talks.
@@ -57,7 +59,7 @@ func plan(o Options) []phase {
 		ScaleIn:  {name: fmt.Sprintf("scale-in %d to %d", o.Servers, o.Servers-1), lead: shortLead, goal: unnoticed, disturb: scaleIn, after: fill},
 		ScaleOut: {name: fmt.Sprintf("scale-out %d to %d", o.Servers-1, o.Servers), lead: shortLead, goal: unnoticed, disturb: scaleOut},
 		Kill:     {name: "kill -9 of one", lead: longLead, goal: soonBack, disturb: killOne, after: fill},
-		Stop:     {name: fmt.Sprintf("SIGSTOP of one for %v", o.Pause), lead: longLead, goal: kept, disturb: stopOne},
+		Stop:     {name: fmt.Sprintf("SIGSTOP of one for %v", o.Pause), lead: longLead, goal: kept, through: kept, disturb: stopOne},
 		Redis: {name: "Redis restarted", lead: shortLead, goal: kept, disturb: func(ctx context.Context, t *trial) error {
 			return t.site.restartRedis(ctx)
 		}},
@@ -134,7 +136,7 @@ func killOne(ctx context.Context, t *trial) error {
 		return err
 	}
 	victim := ranked[len(ranked)-1]
-	t.concern(victim.name)
+	t.concern(victim)
 	victim.place.server = nil
 	killed := time.Now()
 	victim.Kill()
@@ -161,7 +163,7 @@ func stopOne(ctx context.Context, t *trial) error {
 		return err
 	}
 	stopped := ranked[len(ranked)-1]
-	t.concern(stopped.name)
+	t.concern(stopped)
 	if err := stopped.Pause(); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *Swarm) open(ctx context.Context, to target, c *client) (net.Conn, error
 
 func (s *Swarm) agree(conn net.Conn, to target, c *client) error {
 	reader := bufio.NewReaderSize(conn, handshakeBuffer)
-	if err := frame.Upgrade(conn, reader, to.host, to.path); err != nil {
+	if _, err := frame.Upgrade(conn, reader, to.host, to.path); err != nil {
 		return err
 	}
 	if _, err := conn.Write(frame.Append(nil, frame.Text, frame.MaskKey(), []byte(handshakeRequest))); err != nil {

@@ -5,6 +5,7 @@
 //
 // In:  {"client":"js-0","say":TEXT} calls SendMessage.
 // Out: {"event":"joined","client":C}, "left" with an error when its connection is lost, "back" when it is there again,
+//      "opened" with the headers of the answer when a WebSocket is there,
 //      "socket" when a WebSocket has ended, be it that the connection outlives it,
 //      {"event":"heard","client":C,"text":T,"server":S,"at":MILLISECONDS},
 //      {"event":"answered","text":T,"error":E or none}.
@@ -28,11 +29,13 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 let ending = false;
 process.on("uncaughtException", (error) => tell({ event: "fault", error: error.message }));
 
-// The class of a client's WebSockets, those of Microsoft's client in Node.
+// The class of a client's WebSockets, those of Microsoft's client in Node. Each message is an event of its own, as in a browser:
+// the client does not count messages that come in one turn with the answer to its handshake, and hears them again when it resumes.
 const socketsOf = (name) =>
   class extends WebSocket {
-    constructor(...details) {
-      super(...details);
+    constructor(address, protocols, options) {
+      super(address, protocols, { ...options, allowSynchronousEvents: false });
+      this.once("upgrade", ({ headers }) => tell({ event: "opened", client: name, headers }));
       this.once("close", () => ending || tell({ event: "socket", client: name }));
     }
   };

@@ -40,9 +40,10 @@ func (l *listener) note(what func()) {
 	what()
 }
 
-func (l *listener) Joined()           { l.note(func() { l.joined++ }) }
-func (l *listener) Left(reason error) { l.note(func() { l.left = append(l.left, reason) }) }
-func (l *listener) SocketEnded()      {}
+func (l *listener) Joined()            { l.note(func() { l.joined++ }) }
+func (l *listener) Left(reason error)  { l.note(func() { l.left = append(l.left, reason) }) }
+func (l *listener) SocketEnded()       {}
+func (l *listener) Opened(http.Header) {}
 func (l *listener) Answered(_ int64, err error) {
 	l.note(func() {
 		if l.answers++; err != nil {

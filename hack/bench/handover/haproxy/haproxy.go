@@ -90,6 +90,9 @@ func (b *Balancer) await(ctx context.Context) error {
 	}
 }
 
+// PlaceHeader is in each answer: it names the server that gave it.
+const PlaceHeader = "X-Place"
+
 // Configuration is that of a balancer at address which asks its servers every half second whether they are ready. A
 // connection that a server refuses goes to another one at once.
 func Configuration(address, control string, servers []Server) string {
@@ -116,8 +119,9 @@ backend %s
     balance roundrobin
     option httpchk GET /readyz
     http-check expect status 200
+    http-response set-header %s %%s
     default-server check inter 500ms fall 2 rise 1
-`, control, address, backend, backend)
+`, control, address, backend, backend, PlaceHeader)
 	for _, server := range servers {
 		fmt.Fprintf(&text, "    server %s %s\n", server.Name, server.Address)
 	}

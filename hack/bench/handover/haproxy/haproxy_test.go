@@ -60,7 +60,7 @@ func TestAProgramThatIsMissingIsNamed(t *testing.T) {
 func TestConfigurationHasEveryServerAndNoAffinity(t *testing.T) {
 	t.Parallel()
 	text := Configuration("127.0.0.1:80", "/run/h.sock", []Server{{"a", "10.0.0.1:1"}, {"b", "10.0.0.2:2"}})
-	for _, want := range []string{"bind 127.0.0.1:80\n", "stats socket /run/h.sock ", "server a 10.0.0.1:1\n", "server b 10.0.0.2:2\n", "option redispatch", "/readyz", "inter 500ms"} {
+	for _, want := range []string{"bind 127.0.0.1:80\n", "stats socket /run/h.sock ", "server a 10.0.0.1:1\n", "server b 10.0.0.2:2\n", "option redispatch", "/readyz", "inter 500ms", "http-response set-header X-Place %s\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -32,6 +33,8 @@ type Observer interface {
 	Joined()
 	// Left says that the session ended without the client's wish, and why: an application would have seen a close.
 	Left(reason error)
+	// Opened says that a socket was opened, with the headers of the answer.
+	Opened(header http.Header)
 	// SocketEnded says that a socket ended that the session may outlive.
 	SocketEnded()
 	// Heard gets the message and the server of a ReceiveMessage. Both are valid during the call only, and encoded as the
@@ -127,6 +130,10 @@ func (c *Client) begin(ctx context.Context, token string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	// Before the handshake: what the server says may come together with its answer, and counts.
+	c.outbox, c.inbox, c.calls = outbox{}, inbox{}, map[int64]struct{}{}
+	c.mu.Unlock()
 	if err := s.shakeHands(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -134,7 +141,6 @@ func (c *Client) begin(ctx context.Context, token string) (*socket, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.joined, c.socket = true, s
-	c.outbox, c.inbox, c.calls = outbox{}, inbox{}, map[int64]struct{}{}
 	return s, nil
 }
 

@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/chatcluster/chatcluster/server/chat"
@@ -49,9 +51,10 @@ func (r *recorder) note(change func()) {
 	r.changed = make(chan struct{})
 }
 
-func (r *recorder) Joined()           { r.note(func() { r.joined++ }) }
-func (r *recorder) Left(reason error) { r.note(func() { r.left = append(r.left, reason) }) }
-func (r *recorder) SocketEnded()      { r.note(func() { r.ended++ }) }
+func (r *recorder) Joined()            { r.note(func() { r.joined++ }) }
+func (r *recorder) Left(reason error)  { r.note(func() { r.left = append(r.left, reason) }) }
+func (r *recorder) Opened(http.Header) {}
+func (r *recorder) SocketEnded()       { r.note(func() { r.ended++ }) }
 func (r *recorder) Answered(id int64, err error) {
 	r.note(func() { r.answers[id] = err })
 }
@@ -232,6 +235,43 @@ func TestAClientWhoseSocketsEndLosesAndRepeatsNothing(t *testing.T) {
 				t.Errorf("%d sessions, %d words, %d sockets ended, left: %v", seen.joined, len(seen.heard), seen.ended, seen.left)
 			}
 		})
+	}
+}
+
+// A server that goes on at once sends messages together with its answer to the handshake. They are counted, too.
+func TestWhatComesWithTheHandshakeIsHeardOnce(t *testing.T) {
+	t.Parallel()
+	heard := func(text string) string {
+		return `{"type":1,"target":"ReceiveMessage","arguments":["ann","` + text + `","one"]}` + "\x1e"
+	}
+	sockets := make(chan string, 2)
+	sockets <- "{}\x1e" + heard("early")
+	sockets <- `{"type":9,"sequenceId":1}` + "\x1e" + heard("early") + heard("late")
+	mux := http.NewServeMux()
+	mux.HandleFunc("/chatHub/negotiate", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"connectionToken":"t","useStatefulReconnect":true}`)
+	})
+	mux.HandleFunc("/chatHub", func(w http.ResponseWriter, r *http.Request) {
+		socket, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer socket.CloseNow()
+		if _, _, err := socket.Read(r.Context()); err != nil {
+			return
+		}
+		if err := socket.Write(r.Context(), websocket.MessageText, []byte(<-sockets)); err == nil && len(sockets) == 0 {
+			_, _, _ = socket.Read(r.Context()) // the last one stays
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	_, seen := join(t, newRelay(t, server.Listener.Addr().String()), protocol.JSON{})
+	seen.await(t, "the last word", func() bool { return slices.Contains(seen.heard, "late") })
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if !slices.Equal(seen.heard, []string{"early", "late"}) {
+		t.Errorf("heard %q", seen.heard)
 	}
 }
 

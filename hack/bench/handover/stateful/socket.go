@@ -73,7 +73,7 @@ func (c *Client) dial(ctx context.Context, token string) (*socket, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	reader := bufio.NewReaderSize(conn, readBuffer)
-	err = frame.Upgrade(conn, reader, c.target.host, c.target.socketPath(token))
+	header, err := frame.Upgrade(conn, reader, c.target.host, c.target.socketPath(token))
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -87,6 +87,7 @@ func (c *Client) dial(ctx context.Context, token string) (*socket, error) {
 	}
 	s.heard.Store(time.Now().UnixNano())
 	s.early, _ = reader.Peek(reader.Buffered())
+	c.options.Observer.Opened(header)
 	return s, nil
 }
 
