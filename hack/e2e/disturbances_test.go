@@ -25,8 +25,21 @@ type disturbance struct {
 	do func(ctx context.Context) error
 	// promise is what clients may notice of it.
 	promise promise
+	// longest is for how long clients may hear nothing; 0 is no bound.
+	longest time.Duration
 	// full says that it is only for E2E=full.
 	full bool
+}
+
+// broken returns in which way an outcome is not what the disturbance may do, or "".
+func (d disturbance) broken(outcome crowd.Outcome) string {
+	if reason := d.promise.broken(outcome); reason != "" {
+		return reason
+	}
+	if d.longest > 0 && outcome.Pause > d.longest {
+		return fmt.Sprintf("clients heard nothing for longer than %v", d.longest)
+	}
+	return ""
 }
 
 // promise is what clients may notice of a disturbance. Each is also all of those before it.
@@ -185,7 +198,7 @@ func (c *chat) disturb(t *testing.T, people *crowd.Crowd, label string, d distur
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	if reason := d.promise.broken(outcome); reason != "" {
+	if reason := d.broken(outcome); reason != "" {
 		t.Errorf("%s: %s: %+v", name, reason, outcome)
 	}
 }
@@ -262,6 +275,18 @@ func TestEachPromiseIsAlsoThoseBeforeIt(t *testing.T) {
 			if reason := p.broken(test.outcome); (reason == "") != slices.Contains(test.keeps, p) {
 				t.Errorf("%s: the promise %d is broken by %q", name, p, reason)
 			}
+		}
+	}
+}
+
+func TestADisturbanceMayBoundThePause(t *testing.T) {
+	outcome := crowd.Outcome{Report: ledger.Report{Said: 1, Expected: 1, Pause: 31 * time.Second}}
+	if reason := (disturbance{longest: 30 * time.Second}).broken(outcome); reason == "" {
+		t.Error("a pause that is too long is not noticed")
+	}
+	for _, d := range []disturbance{{}, {longest: time.Minute}} {
+		if reason := d.broken(outcome); reason != "" {
+			t.Errorf("with a bound of %v: %s", d.longest, reason)
 		}
 	}
 }
