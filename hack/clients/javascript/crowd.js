@@ -29,14 +29,21 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 let ending = false;
 process.on("uncaughtException", (error) => tell({ event: "fault", error: error.message }));
 
-// The class of a client's WebSockets, those of Microsoft's client in Node. Each message is an event of its own, as in a browser:
-// the client does not count messages that come in one turn with the answer to its handshake, and hears them again when it resumes.
+// The class of a client's WebSockets, those of Microsoft's client in Node. Each message is an event in a turn of its own, as in a
+// browser, and so is the end behind them. ws hands over in one turn what came in one read, and the client does not count messages
+// that come in one turn with the answer to its handshake: it hears them again when it resumes.
 const socketsOf = (name) =>
   class extends WebSocket {
-    constructor(address, protocols, options) {
-      super(address, protocols, { ...options, allowSynchronousEvents: false });
+    constructor(...options) {
+      super(...options);
       this.once("upgrade", ({ headers }) => tell({ event: "opened", client: name, headers }));
       this.once("close", () => ending || tell({ event: "socket", client: name }));
+    }
+
+    emit(event, ...details) {
+      if (event !== "message" && event !== "close") return super.emit(event, ...details);
+      setImmediate(() => super.emit(event, ...details));
+      return true;
     }
   };
 
