@@ -88,9 +88,10 @@ func (r *Reconciler) askRedis(ctx context.Context, s *scope) error {
 	if state.Current == "" {
 		return nil
 	}
-	access := accessTo(state)
+	settled := settling(state, s)
+	access := accessTo(state, settled)
 	access.TLS = certificate.config()
-	view := &redisView{hands: r.Hands(access), wanted: redisWanted(s.cluster, settling(state, s), certificate.digest)}
+	view := &redisView{hands: r.Hands(access), wanted: redisWanted(s.cluster, settled, certificate.digest)}
 	view.facts = view.hands.Observe(ctx, view.wanted, redisMembers(s.wanted, s.facts))
 	view.outcome = redisform.Plan(s.now, view.facts, view.wanted, readNotes(s.cluster.Status.Redis.Notes))
 	s.facts.replicated = view
@@ -114,13 +115,20 @@ func settling(state rotation.Secret, s *scope) rotation.Secret {
 	return state
 }
 
-func accessTo(state rotation.Secret) RedisAccess {
-	hub, operator, internal := children.RedisAccounts(state)
+// accessTo logs in with all passwords of state, one of which each server takes, and lets users have those of settled only.
+func accessTo(state, settled rotation.Secret) RedisAccess {
+	_, operator, internal := children.RedisAccounts(state)
 	access := RedisAccess{Operator: operator, Internal: internal, Users: map[string][]string{}}
-	for _, account := range []children.RedisAccount{hub, operator, internal} {
+	for _, account := range accounts(settled) {
 		access.Users[account.User] = account.Passwords
 	}
 	return access
+}
+
+// accounts are all users of Redis that the operator keeps.
+func accounts(state rotation.Secret) []children.RedisAccount {
+	hub, operator, internal := children.RedisAccounts(state)
+	return []children.RedisAccount{hub, operator, internal}
 }
 
 // readNotes returns what the last plan wanted to be remembered. Nothing is lost if somebody broke it, but decisions take longer.

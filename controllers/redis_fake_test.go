@@ -207,7 +207,11 @@ func (h fakeHands) Carry(_ context.Context, facts redisform.Facts, wanted redisf
 	case redisform.Set:
 		server.settings[step.Key] = step.Value
 	case redisform.Admit, redisform.Dismiss:
-		server.passwords[step.User] = wanted.Passwords[step.User]
+		// Like the real hands: what the plan wants is only what it is compared with.
+		server.passwords[step.User] = nil
+		for _, password := range h.access.Users[step.User] {
+			server.passwords[step.User] = append(server.passwords[step.User], redisform.Digest(password))
+		}
 	case redisform.Identify:
 		server.internal = wanted.InternalPassword
 	case redisform.Certify:

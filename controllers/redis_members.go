@@ -113,12 +113,12 @@ func redisWanted(cluster *v1alpha1.ChatCluster, state rotation.Secret, certifica
 	case redis.Cluster != nil:
 		wanted.Shards = int(redis.Cluster.Shards)
 	}
-	hub, operator, internal := children.RedisAccounts(state)
-	for _, account := range []children.RedisAccount{hub, operator, internal} {
+	for _, account := range accounts(state) {
 		for _, password := range account.Passwords {
 			wanted.Passwords[account.User] = append(wanted.Passwords[account.User], redisform.Digest(password))
 		}
 	}
+	_, _, internal := children.RedisAccounts(state)
 	wanted.InternalPassword = redisform.Digest(internal.Passwords[0])
 	return wanted
 }
