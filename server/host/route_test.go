@@ -81,10 +81,12 @@ func TestPanicIsLoggedAndCutsTheConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	if body, _ := io.ReadAll(response.Body); string(body) != "whole" {
+	body, _ := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if string(body) != "whole" {
 		t.Errorf("after the panic: %q", body)
 	}
+	server.Close() // nobody writes into the log any more
 	if line := log.String(); !strings.Contains(line, "a mistake") || !strings.Contains(line, "route_test.go") || strings.Count(line, "\n") != 1 {
 		t.Errorf("log: %q", line)
 	}
