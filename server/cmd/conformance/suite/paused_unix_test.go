@@ -33,6 +33,10 @@ func TestAPausedServerActsForNobodyThatIsLost(t *testing.T) {
 	x.must(paused.command.Process.Signal(syscall.SIGSTOP))
 	wake := func() { _ = paused.command.Process.Signal(syscall.SIGCONT) }
 	t.Cleanup(wake)
+	var status syscall.WaitStatus // the signal is sent before the process stands still
+	_, err = syscall.Wait4(paused.command.Process.Pid, &status, syscall.WUNTRACED, nil)
+	x.must(err)
+	check(x, "stopped", status.Stopped(), true)
 	go func() {
 		call := fmt.Sprintf(`{"type":1,"target":"SendClient","arguments":[%q,%q]}`, witness.id, x.tag("stale"))
 		_, err := ask(x.Context(), http.MethodPost, atPaused, []byte(call+"\x1e"), nil)
