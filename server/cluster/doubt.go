@@ -93,8 +93,8 @@ func (m *Member) life(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		now := time.Now() // first: a pause that comes in between must not pass for a sign of life
 		m.Doubt()
-		now := time.Now()
 		m.ran.Store(&now)
 	}
 }
