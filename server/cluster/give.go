@@ -219,33 +219,26 @@ func (m *Member) watch(move *giving) {
 // Reclaim keeps a connection of this server that is being given to another one, because its client has come back here. It
 // reports false if the other one has it. With an error nobody knows yet.
 func (m *Member) Reclaim(ctx context.Context, connectionID string) (kept bool, err error) {
-	m.mu.Lock()
-	move := m.givings[connectionID]
-	m.mu.Unlock()
-	if move == nil {
-		return m.Owns(connectionID), nil
-	}
-	m.startResolving(move)
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
-	defer cancel()
-	select {
-	case <-move.decided:
-		return move.kept, nil
-	case <-ctx.Done():
-		return false, ErrUndecided
-	}
+	return m.awaitDecision(ctx, connectionID, moveTimeout, m.startResolving)
 }
 
 // Await waits, and does nothing else, until it is known whose a connection is that is being given away. It reports false if it
 // is not this server's. With an error nobody knows yet.
 func (m *Member) Await(ctx context.Context, connectionID string) (kept bool, err error) {
+	// After the first of the two the move is resolved.
+	return m.awaitDecision(ctx, connectionID, 2*moveTimeout, func(*giving) {})
+}
+
+// awaitDecision waits until it is known whose a connection is. What begin does to a move that is under way comes first.
+func (m *Member) awaitDecision(ctx context.Context, connectionID string, limit time.Duration, begin func(*giving)) (kept bool, err error) {
 	m.mu.Lock()
 	move := m.givings[connectionID]
 	m.mu.Unlock()
 	if move == nil {
 		return m.Owns(connectionID), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*moveTimeout) // after the first of them the move is resolved
+	begin(move)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
 	case <-move.decided:
