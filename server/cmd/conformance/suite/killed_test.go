@@ -13,17 +13,7 @@ import (
 // how soon, and at what is left of them in Redis.
 func TestClientsOfAKilledServerBeginAnew(t *testing.T) {
 	t.Parallel()
-	if reason := redisAbsent(); reason != "" {
-		t.Skip(reason)
-	}
-	program, err := build(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &trial{T: t, implementation: &implementation{name: "ChatCluster", pair: true, command: startOurs(program)}, row: "killed"}
-	t.Cleanup(x.implementation.stop)
-	pair := x.ownServer(0)
-	victim, other := pair.backends[0], pair.backends[1]
+	x, victim, other := startPair(t, "killed")
 	resuming := x.connectBy(victim, how{stateful: true})
 	polling := x.connectBy(victim, how{transport: longPolling})
 	streaming := x.connectBy(victim, how{transport: events})
@@ -90,4 +80,20 @@ func (x *trial) expectNothingForLong(living ...string) {
 			x.Errorf("%s is %q for another %v", key, text, life)
 		}
 	}
+}
+
+// startPair starts two of our servers on one Redis, for a test that does something to the first.
+func startPair(t *testing.T, row string) (x *trial, first, other *server) {
+	t.Helper()
+	if reason := redisAbsent(); reason != "" {
+		t.Skip(reason)
+	}
+	program, err := build(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x = &trial{T: t, implementation: &implementation{name: "ChatCluster", pair: true, command: startOurs(program)}, row: row}
+	t.Cleanup(x.implementation.stop)
+	pair := x.ownServer(0)
+	return x, pair.backends[0], pair.backends[1]
 }

@@ -14,17 +14,7 @@ import (
 // told anything, goes on.
 func TestAPausedServerActsForNobodyThatIsLost(t *testing.T) {
 	t.Parallel()
-	if reason := redisAbsent(); reason != "" {
-		t.Skip(reason)
-	}
-	program, err := build(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &trial{T: t, implementation: &implementation{name: "ChatCluster", pair: true, command: startOurs(program)}, row: "paused"}
-	t.Cleanup(x.implementation.stop)
-	pair := x.ownServer(0)
-	paused, other := pair.backends[0], pair.backends[1]
+	x, paused, other := startPair(t, "paused")
 	lost := x.connectBy(paused, how{transport: longPolling})
 	kept := x.connectBy(paused, how{stateful: true})
 	witness := x.connectBy(other, how{})
@@ -34,7 +24,7 @@ func TestAPausedServerActsForNobodyThatIsLost(t *testing.T) {
 	wake := func() { _ = paused.command.Process.Signal(syscall.SIGCONT) }
 	t.Cleanup(wake)
 	var status syscall.WaitStatus // the signal is sent before the process stands still
-	_, err = syscall.Wait4(paused.command.Process.Pid, &status, syscall.WUNTRACED, nil)
+	_, err := syscall.Wait4(paused.command.Process.Pid, &status, syscall.WUNTRACED, nil)
 	x.must(err)
 	check(x, "stopped", status.Stopped(), true)
 	go func() {
