@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,6 +132,7 @@ func (h *hub) Subscribe(ctx context.Context, targets ...backplane.Target) error 
 	fixed := table.await(h.fixed)
 	defer table.leave(fixed, h.fixed)
 	own := table.add(h, handlers)
+	before := h.catchUp(targets)
 	for _, waiting := range []*waiter{fixed, own} {
 		if h.plane.isolated() {
 			return nil
@@ -141,7 +143,17 @@ func (h *hub) Subscribe(ctx context.Context, targets ...backplane.Target) error 
 			return err
 		}
 	}
+	before.wait(ctx, h.plane.options.SubscribeTimeout/catchUpShare)
 	return nil
+}
+
+// catchUp waits for what a client must not hear, if there is one among targets.
+func (h *hub) catchUp(targets []backplane.Target) *waiter {
+	begins := func(target backplane.Target) bool { return target.Scope == backplane.ScopeConnection }
+	if !slices.ContainsFunc(targets, begins) {
+		return nil
+	}
+	return h.plane.table.catchUp()
 }
 
 // handlersOf leaves out ScopeAll, which is among the fixed channels.

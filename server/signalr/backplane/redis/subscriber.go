@@ -68,6 +68,8 @@ func (s *subscriber) serve(ctx context.Context, opened *session, pubsub *goredis
 	s.part.hears(opened.process)
 	defer s.part.hears("")
 	s.part.restart()
+	s.part.flows()
+	defer s.part.ebbs()
 	var writer sync.WaitGroup
 	var writeErr error
 	writer.Go(func() {
@@ -109,6 +111,9 @@ func (s *subscriber) write(ctx context.Context, opened *session, pubsub *goredis
 		case <-s.part.wake:
 			if err := s.sendChanges(ctx, opened, pubsub); err != nil {
 				return err
+			}
+			if s.part.ask() {
+				next = caughtUp
 			}
 		case <-ticker.C:
 			next = heartbeat
@@ -169,8 +174,11 @@ func (s *subscriber) read(ctx context.Context, pubsub *goredis.PubSub) error {
 				s.misplaced(slotOf(reply.Channel))
 			}
 		case *goredis.Pong:
-			if reply.Payload == inPlace {
+			switch reply.Payload {
+			case inPlace:
 				s.leg.rise()
+			case caughtUp:
+				s.part.answered()
 			}
 		}
 	}

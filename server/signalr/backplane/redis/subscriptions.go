@@ -20,6 +20,8 @@ type subscriptions struct {
 	wanted  int
 	// place says to which part a channel belongs, nil if to none at present.
 	place func(channel string) *part
+	// flowing are the parts over whose connections messages come now.
+	flowing map[*part]struct{}
 	// breaks counts how often messages may have come otherwise than to other processes: a connection was lost or made, or a
 	// channel put elsewhere.
 	breaks uint64
@@ -33,6 +35,8 @@ type part struct {
 	changed []*subscription
 	// process is the run of Redis that sends what comes now; empty while nothing can come, or if Redis does not tell.
 	process string
+	// asking wait for the next ping of catchUp, asked for the answer to the last one.
+	asking, asked []*waiter
 }
 
 // subscription is one channel.
@@ -66,7 +70,7 @@ type handler struct {
 }
 
 func newSubscriptions(observe func(channels int)) *subscriptions {
-	s := &subscriptions{observe: observe, entries: make(map[string]*subscription)}
+	s := &subscriptions{observe: observe, entries: make(map[string]*subscription), flowing: make(map[*part]struct{})}
 	s.part = s.newPart()
 	s.place = func(string) *part { return s.part }
 	return s
@@ -312,11 +316,7 @@ func (p *part) confirm(channel string) (expected bool) {
 	if s.forgetIfIdle(entry) || !entry.confirmed() {
 		return true
 	}
-	for _, waiting := range entry.waiters {
-		waiting.missing--
-		waiting.settle()
-	}
-	entry.waiters = nil
+	entry.waiters = satisfy(entry.waiters)
 	return true
 }
 

@@ -1,0 +1,104 @@
+package redis
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr/backplane"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
+)
+
+func TestCatchingUpAsksEveryConnectionOnce(t *testing.T) {
+	table := newSubscriptions(func(int) {})
+	if !isDone(table.catchUp()) {
+		t.Error("waits without a connection")
+	}
+	one, other := table.newPart(), table.newPart()
+	one.flows()
+	if !isDone(table.catchUp()) {
+		t.Error("waits though there is one connection only")
+	}
+	other.flows()
+	first := table.catchUp()
+	if !one.ask() || !other.ask() {
+		t.Fatal("nobody is asked")
+	}
+	second := table.catchUp()
+	if one.ask() {
+		t.Error("asked again before the answer")
+	}
+	one.answered()
+	if isDone(first) {
+		t.Error("done before all have answered")
+	}
+	other.answered()
+	if !isDone(first) || isDone(second) {
+		t.Errorf("after the answers to the first: first %v, second %v", isDone(first), isDone(second))
+	}
+	if !one.ask() || one.ask() {
+		t.Error("the second is not asked for once")
+	}
+	one.answered()
+	other.ebbs() // nothing that was sent can come over it any more
+	if !isDone(second) {
+		t.Error("waits for a connection that has ended")
+	}
+}
+
+// blocked is a receiver that a message to all holds up.
+type blocked struct {
+	*recorder
+	entered, release chan struct{}
+}
+
+func (b *blocked) Deliver(target backplane.Target, message backplane.Message) {
+	if target == toAll {
+		close(b.entered)
+		<-b.release
+	}
+	b.recorder.Deliver(target, message)
+}
+
+// The confirmation of a client's own channel can overtake what another primary has sent before.
+func TestAClientThatConnectsHearsNothingFromBefore(t *testing.T) {
+	t.Parallel()
+	servers := Servers{Addresses: strings.Split(redistest.StartCluster(t).Endpoints(), ",")}
+	sender := openHub(t, startAt(t, servers, withSharded), newRecorder())
+	plane := startAt(t, servers, both(withSharded, func(o *Options) { o.SubscribeTimeout = 10 * time.Minute }))
+	receiver := &blocked{recorder: newRecorder(), entered: make(chan struct{}), release: make(chan struct{})}
+	hub := openHub(t, plane, receiver)
+	carrier := plane.carrier.(*sharded)
+	late, _, _ := carrier.serving("Chat:all")
+	name := 0
+	connection := func() string { return fmt.Sprint("c", name) }
+	for linked := late; linked == late; name++ {
+		linked, _, _ = carrier.serving("Chat:connection:" + fmt.Sprint("c", name+1))
+	}
+	publish(t, sender, toAll, "from before")
+	receiveFrom(t, "the message from before", receiver.entered)
+
+	subscribed := make(chan error, 1)
+	go func() { subscribed <- hub.Subscribe(testContext(t), toConnection(connection())) }()
+	eventually(t, "the link that is late is asked", func() bool { return isAsked(late.part) })
+	eventually(t, "the client's own channel is in place", func() bool {
+		return isDone(plane.table.await([]string{"Chat:connection:" + connection()}))
+	})
+	select {
+	case <-subscribed:
+		t.Error("the client is connected while a message from before is still to come")
+	default:
+	}
+	close(receiver.release)
+	if err := receiveFrom(t, "the client is connected", subscribed); err != nil {
+		t.Error(err)
+	}
+	receiver.expect(t, toAll, "from before")
+}
+
+func isAsked(p *part) bool {
+	p.table.mutex.Lock()
+	defer p.table.mutex.Unlock()
+	return len(p.asked) > 0
+}
