@@ -15,10 +15,13 @@ type seeds struct {
 	addresses []string
 	ask       prober
 
-	// mutex guards nodes, the primaries that a Cluster had when it was last asked. They are asked too: all nodes
-	// that the user knew may have been replaced.
+	// mutex guards what follows.
 	mutex sync.Mutex
+	// nodes are the primaries that a Cluster had when it was last asked. They are asked too: all nodes that the user knew may
+	// have been replaced.
 	nodes []string
+	// preferred is the server that was last named in the place of another; empty if none was.
+	preferred string
 }
 
 func (s *seeds) String() string { return strings.Join(s.addresses, ",") }
@@ -30,12 +33,13 @@ const maxSeeds = 64
 // Cluster: servers with the same list find the same primary.
 func (s *seeds) shards(ctx context.Context) ([]shard, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	answers, wait := s.askAll(ctx)
+	candidates := s.candidates()
+	answers, wait := s.askAll(ctx, candidates)
 	defer wait()
 	defer cancel()
 	best := firstGood(answers, cap(answers))
 	if best.err == nil {
-		s.remember(best.shards)
+		s.remember(best, candidates[0])
 	}
 	return best.shards, best.err
 }
@@ -91,9 +95,8 @@ type shardsAnswer struct {
 }
 
 // askAll returns the answers of all servers as they come, and how to wait for the end of asking.
-func (s *seeds) askAll(ctx context.Context) (answers chan shardsAnswer, wait func()) {
+func (s *seeds) askAll(ctx context.Context, candidates []string) (answers chan shardsAnswer, wait func()) {
 	var asking sync.WaitGroup
-	candidates := s.candidates()
 	answers = make(chan shardsAnswer, len(candidates))
 	for at, address := range candidates {
 		asking.Go(func() {
@@ -107,23 +110,36 @@ func (s *seeds) askAll(ctx context.Context) (answers chan shardsAnswer, wait fun
 func (s *seeds) candidates() []string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	candidates := slices.Clone(s.addresses)
-	for _, node := range s.nodes {
-		if len(candidates) < maxSeeds && !slices.Contains(candidates, node) {
-			candidates = append(candidates, node)
+	var candidates []string
+	if s.preferred != "" {
+		candidates = append(candidates, s.preferred)
+	}
+	for _, address := range slices.Concat(s.addresses, s.nodes) {
+		if len(candidates) < max(maxSeeds, len(s.addresses)) && !slices.Contains(candidates, address) {
+			candidates = append(candidates, address)
 		}
 	}
 	return candidates
 }
 
-func (s *seeds) remember(shards []shard) {
+// prefer implements topology. A node that is behind may answer for long, and would be believed for being the first.
+func (s *seeds) prefer(address string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.preferred = address
+}
+
+func (s *seeds) remember(best shardsAnswer, first string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if best.server > 0 && s.preferred == first {
+		s.preferred = "" // it is gone: to wait for it each time would take long
+	}
 	s.nodes = s.nodes[:0]
-	if len(shards) < 2 {
+	if len(best.shards) < 2 {
 		return
 	}
-	for _, shard := range shards {
+	for _, shard := range best.shards {
 		s.nodes = append(s.nodes, shard.address)
 	}
 }

@@ -20,6 +20,9 @@ type sentinels struct {
 
 func (s *sentinels) String() string { return s.servers.String() }
 
+// prefer implements topology. Sentinels alone decide who the primary is.
+func (s *sentinels) prefer(string) {}
+
 // verdict is what one Sentinel says of the primary.
 type verdict struct {
 	address string

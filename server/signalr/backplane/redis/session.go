@@ -96,7 +96,11 @@ func (c connector) connect(ctx context.Context, address string, options goredis.
 		return nil, err
 	}
 	conn := &watchedConn{Conn: dialled, idle: c.idle, ended: make(chan struct{})}
-	return &session{client: goredis.NewClient(c.singleUse(conn, options)), conn: conn, address: address, slot: anySlot}, nil
+	client := goredis.NewClient(c.singleUse(conn, options))
+	if c.place != nil { // else it is the topology itself that asks
+		client.AddHook(redirects{c.place, address})
+	}
+	return &session{client: client, conn: conn, address: address, slot: anySlot}, nil
 }
 
 // checked are options by which a login fails at a server that is not a primary: it may have become a replica, and there

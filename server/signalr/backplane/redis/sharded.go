@@ -11,7 +11,6 @@ import (
 	"net"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -157,7 +156,12 @@ func (s *sharded) connect(ctx context.Context, address string) *shardLink {
 	ctx, cancel := context.WithCancel(ctx)
 	linked := &shardLink{part: s.table.newPart()}
 	linked.link = newLink(s.open(address), s.options, linked.part, s.status)
-	linked.link.subscriber.moved = func() { signal(s.stale) }
+	linked.link.subscriber.moved = func(to string) {
+		if to != "" {
+			s.place.prefer(reachable(to, address))
+		}
+		signal(s.stale)
+	}
 	lost := linked.link.subscriber.lost
 	linked.link.subscriber.lost = func() {
 		lost()
@@ -273,24 +277,10 @@ func (s *sharded) unserved(reason error) error {
 // says that it is closed.
 func isElsewhere(err error) bool { return isPassing(err) || errors.Is(err, backplane.ErrClosed) }
 
-// misplaced makes the carrier look who serves slot now.
-func (s *subscriber) misplaced(slot int) {
-	s.part.misplaced(slot)
-	s.moved()
-}
-
-// movedSlot reads the slot from Redis's answer that another server serves it.
-func movedSlot(err error) (slot int, moved bool) {
-	if err == nil || !isRefusal(err) {
-		return 0, false
-	}
-	text, found := strings.CutPrefix(err.Error(), "MOVED ")
-	if !found {
-		return 0, false
-	}
-	number, _, _ := strings.Cut(text, " ")
-	slot, err = strconv.Atoi(number)
-	return slot, err == nil
+// misplaced makes the carrier look who serves a slot now.
+func (s *subscriber) misplaced(elsewhere redirect) {
+	s.part.misplaced(elsewhere.slot)
+	s.moved(elsewhere.address)
 }
 
 // sendSharded writes a command for each channel, all at once: one command cannot name channels of several slots.

@@ -23,8 +23,9 @@ type subscriber struct {
 	observer    Observer
 	// lost is called when a connection that was good has ended.
 	lost func()
-	// moved is called, for sharded channels, when the server has said that it does not serve a slot (any more).
-	moved func()
+	// moved is called, for sharded channels, when the server has said that it does not serve a slot (any more), with whom it
+	// names in its place, if it names one.
+	moved func(to string)
 }
 
 // The payloads of pings. The answer to inPlace comes behind the confirmations of all that was subscribed before.
@@ -156,8 +157,8 @@ func inBatches(channels []string, send func(batch []string) error) error {
 func (s *subscriber) read(ctx context.Context, pubsub *goredis.PubSub) error {
 	for {
 		reply, err := receive(ctx, pubsub)
-		if slot, moved := movedSlot(err); s.sharded && moved {
-			s.misplaced(slot)
+		if elsewhere, moved := redirectOf(err); s.sharded && moved {
+			s.misplaced(elsewhere)
 			continue
 		}
 		if err != nil {
@@ -171,7 +172,7 @@ func (s *subscriber) read(ctx context.Context, pubsub *goredis.PubSub) error {
 			}
 		case *goredis.Subscription:
 			if expected := s.part.confirm(reply.Channel); !expected && reply.Kind == "sunsubscribe" {
-				s.misplaced(slotOf(reply.Channel))
+				s.misplaced(redirect{slot: slotOf(reply.Channel)})
 			}
 		case *goredis.Pong:
 			switch reply.Payload {

@@ -10,6 +10,9 @@ import (
 type topology interface {
 	// shards returns the primaries and their slots as they are now; ctx bounds how long it may take to find out.
 	shards(ctx context.Context) ([]shard, error)
+	// prefer is told of a server that another one has named in its place: it knows of a change of which those that are asked
+	// before it may not know yet.
+	prefer(address string)
 	// String names the place for people: addresses, never a password.
 	String() string
 }
