@@ -58,6 +58,9 @@ func (r *Reconciler) lookAtRedis(ctx context.Context, s *scope) (err error) {
 	if s.facts.redisPods, err = r.pods(ctx, s, v1alpha1.RedisComponent); err != nil {
 		return err
 	}
+	if s.facts.redisCertificate, err = r.redisCertificate(ctx, s); err != nil {
+		return err
+	}
 	if !s.wanted.Replicated() {
 		return nil
 	}
@@ -74,9 +77,9 @@ func (r *Reconciler) lookAtRedis(ctx context.Context, s *scope) (err error) {
 
 // askRedis asks all servers how they are, and plans what to do. Before there are passwords there is nobody to ask.
 func (r *Reconciler) askRedis(ctx context.Context, s *scope) error {
-	certificate, err := r.redisCertificate(ctx, s)
-	if err != nil || certificate == nil {
-		return err // the step that finds what the spec refers to says what is missing
+	certificate := s.facts.redisCertificate
+	if certificate == nil {
+		return nil // the step that finds what the spec refers to says what is missing
 	}
 	// Before there are passwords, too: what Sentinels are made with at first must be what they are compared with later.
 	s.wanted.RedisCertificate = certificate.digest
@@ -105,6 +108,18 @@ func (r *Reconciler) redisCertificate(ctx context.Context, s *scope) (*certifica
 		return &certificate{}, nil
 	}
 	return r.Certificates.find(ctx, s.cluster.Namespace, s.cluster.Spec.Redis.TLS.SecretName)
+}
+
+// redisTLS is how to connect to the one Redis server; nil without TLS.
+func (s *scope) redisTLS() *tls.Config {
+	if s.facts.redisCertificate == nil {
+		return nil
+	}
+	secure := s.facts.redisCertificate.config()
+	if secure != nil {
+		secure.ServerName = children.RedisServiceHost(s.wanted)
+	}
+	return secure
 }
 
 // settling is the state with the passwords that are to be good now: without the last one once its time is over.

@@ -31,8 +31,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Loads sees what hub servers have to do.
 	Loads *load.Observer
-	// Redis tells a Redis that runs which passwords are good.
-	Redis PasswordTeller
+	// Redis tells a Redis that runs what is new.
+	Redis RedisTeller
 	// Hands reach the servers of a Redis of several.
 	Hands func(RedisAccess) RedisHands
 	// Certificates knows those of Redis.
@@ -92,6 +92,7 @@ func (r *Reconciler) phases() []phase {
 		{"choose images", r.chooseImages},
 		{"keep the cluster key", r.keepClusterKey},
 		{"keep the password of Redis", r.keepRedisPassword},
+		{"keep the certificate of Redis", r.keepRedisCertificate},
 		{"plan how hub servers end", r.planDrain},
 		{"choose the number of hub servers", r.chooseReplicas},
 		{"grow the volumes of Redis", r.growVolumes},

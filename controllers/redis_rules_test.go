@@ -27,7 +27,7 @@ func TestTheAPIServerTellsWhatFormsOfRedisCannotBe(t *testing.T) {
 		"too many replicas":                {"{mode: Sentinel, sentinel: {replicas: 16}}", "less than or equal to 15"},
 		"too few shards":                   {"{mode: Cluster, cluster: {shards: 2}}", "greater than or equal to 3"},
 		"snapshots where others are newer": {"{mode: Cluster, cluster: {}, storage: {size: 1Gi, persistence: Snapshot}}", "Snapshot needs mode Standalone"},
-		"TLS of one server":                {"{tls: {secretName: redis-tls}}", "redis.tls needs mode Sentinel or Cluster"},
+		"TLS of one server":                {"{tls: {secretName: redis-tls}}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := &v1alpha1.ChatCluster{}

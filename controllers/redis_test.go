@@ -233,6 +233,34 @@ func TestANewCertificateReplacesSentinelsOnly(t *testing.T) {
 	}
 }
 
+func TestANewCertificateOfOneServerReplacesNothing(t *testing.T) {
+	o := runOperator(t)
+	o.redisCertificate("redis-tls")
+	o.chatCluster("demo", "{redis: {tls: {secretName: redis-tls}}}")
+	o.ready("demo")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonSettled)
+	shown := func() string {
+		o.redis.mu.Lock()
+		defer o.redis.mu.Unlock()
+		return o.redis.shows["demo"]
+	}
+	before, set := shown(), get(o, &appsv1.StatefulSet{}, "demo-redis")
+	if before == "" {
+		t.Error("Redis was not looked at")
+	}
+	o.redisCertificate("redis-tls")
+	o.eventually(func() error {
+		if shown() == before {
+			return errors.New("it is the old one")
+		}
+		return nil
+	})
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonSettled)
+	if get(o, &appsv1.StatefulSet{}, "demo-redis").Generation != set.Generation {
+		t.Error("Redis is restarted for what it can be told")
+	}
+}
+
 func TestARedisClusterIsFormedAndBroughtToANewImage(t *testing.T) {
 	o := runOperator(t)
 	o.chatCluster("demo", "{redis: {mode: Cluster, cluster: {}}}")

@@ -56,8 +56,10 @@ type facts struct {
 	// hubs are the pods of the hub servers.
 	hubs []*corev1.Pod
 	// redisPods are those of the Redis that the operator runs.
-	redisPods    []*corev1.Pod
-	sentinelPods []*corev1.Pod
+	redisPods []*corev1.Pod
+	// redisCertificate is what Redis should show: an empty one without TLS, nil if there is none yet.
+	redisCertificate *certificate
+	sentinelPods     []*corev1.Pod
 	// replicated is how a Redis of several servers is; nil for others, and while it cannot be told.
 	replicated *redisView
 	// loads are of those hub servers that were seen, by the names of their pods.

@@ -45,8 +45,8 @@ type Options struct {
 	Concurrency int
 	// Fetch reads the metrics of hub servers.
 	Fetch load.Fetch
-	// Redis tells Redis about passwords.
-	Redis PasswordTeller
+	// Redis tells a Redis that runs what is new.
+	Redis RedisTeller
 	// Hands reach the servers of a Redis of several.
 	Hands func(RedisAccess) RedisHands
 	// Registry takes the metrics. Default: that of controller-runtime.

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -265,10 +266,12 @@ type fakeRedis struct {
 	mu sync.Mutex
 	// told are the passwords that it was told last, by the name of its ChatCluster.
 	told map[string][]string
-	away bool
+	// shows are the digests of certificates, by the name of the ChatCluster.
+	shows map[string]string
+	away  bool
 }
 
-func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatCluster, passwords []string) error {
+func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatCluster, _ *tls.Config, passwords []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away {
@@ -279,6 +282,26 @@ func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatClust
 	}
 	f.told[cluster.Name] = passwords
 	return nil
+}
+
+// Certify implements controllers.RedisTeller: the server shows what was in its files when it was last told to read them.
+func (f *fakeRedis) Certify(
+	_ context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string,
+) (shown bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if want := cluster.Name + "-redis." + cluster.Namespace + ".svc.cluster.local"; secure.ServerName != want || secure.RootCAs == nil {
+		return false, fmt.Errorf("%s cannot be verified, want %s", secure.ServerName, want)
+	}
+	if len(passwords) == 0 || f.away {
+		return false, errors.New("connection refused")
+	}
+	if f.shows == nil {
+		f.shows = map[string]string{}
+	}
+	shown = f.shows[cluster.Name] == digest
+	f.shows[cluster.Name] = digest
+	return shown, nil
 }
 
 func (f *fakeRedis) knows(cluster string) []string {

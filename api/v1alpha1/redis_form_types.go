@@ -69,10 +69,13 @@ type RedisClusterSpec struct {
 type RedisTLSSpec struct {
 	// secretName names a Secret with tls.crt, tls.key and ca.crt, as cert-manager
 	// writes it. The certificate must be good for
+	// NAME-redis.NAMESPACE.svc.cluster.local with mode Standalone, else for
 	// *.NAME-redis.NAMESPACE.svc.cluster.local and, with mode Sentinel,
 	// *.NAME-sentinel.NAMESPACE.svc.cluster.local, with the domain of the
-	// Kubernetes cluster, and for both server and client authentication. A new one is taken up without a restart of Redis;
-	// Sentinels, which cannot do that, are restarted one after another.
+	// Kubernetes cluster, and for both server and client authentication. A new
+	// one is taken up without a restart of Redis; Sentinels, which cannot do
+	// that, are restarted one after another. To change the authority, put both
+	// into ca.crt first.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -12,9 +12,46 @@ import (
 
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/children"
 	"github.com/chatcluster/chatcluster/controllers/sampletest"
 )
+
+const encrypted = "one server of Redis with TLS"
+
+// oneEncryptedServer is what no sample has.
+func oneEncryptedServer(t *testing.T) children.Wanted {
+	t.Helper()
+	w := wanted(t, "minimal.yaml")
+	w.Cluster.Spec.Redis.TLS = &v1alpha1.RedisTLSSpec{SecretName: "redis-tls"}
+	return w
+}
+
+// The certificate of one server is for the name of its Service, and its probes speak TLS.
+func TestOneServerOfRedisWithTLS(t *testing.T) {
+	w := oneEncryptedServer(t)
+	config, err := children.HubConfigMap(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := config.Data["hub.yaml"]
+	if want := "RedisConnection: minimal-redis.default.svc.cluster.local:6379,ssl=true,"; !strings.Contains(hub, want) {
+		t.Errorf("hub servers have not %q:\n%s", want, hub)
+	}
+	if redis := children.RedisConfigMap(w).Data["redis.conf"]; !strings.Contains(redis, "\nport 0\ntls-port 6379\n") {
+		t.Errorf("Redis takes connections without TLS:\n%s", redis)
+	}
+	set, err := children.RedisStatefulSet(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	container := set.Spec.Template.Spec.Containers[0]
+	for _, probe := range []*coreac.ProbeApplyConfiguration{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
+		if command := strings.Join(probe.Exec.Command, " "); !strings.Contains(command, "redis-cli --tls ") {
+			t.Errorf("a probe speaks no TLS: %s", command)
+		}
+	}
+}
 
 // TestTheHubServerTakesEachConfiguration asks the hub server itself, as a program: the operator imports nothing of it.
 func TestTheHubServerTakesEachConfiguration(t *testing.T) {
@@ -27,13 +64,15 @@ func TestTheHubServerTakesEachConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]children.Wanted{encrypted: oneEncryptedServer(t)}
 	for _, sample := range samples {
-		name := filepath.Base(sample)
-		if name == "kustomization.yaml" {
-			continue
+		if name := filepath.Base(sample); name != "kustomization.yaml" {
+			all[name] = wanted(t, name)
 		}
+	}
+	for name, w := range all {
 		t.Run(name, func(t *testing.T) {
-			config, err := children.HubConfigMap(wanted(t, name))
+			config, err := children.HubConfigMap(w)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,8 +93,11 @@ func TestTheHubServerTakesEachConfiguration(t *testing.T) {
 
 // TestEachFileIsMounted looks for every file that a configuration names, and for every volume, in the container's mounts.
 func TestEachFileIsMounted(t *testing.T) {
+	all := map[string]children.Wanted{encrypted: oneEncryptedServer(t)}
 	for _, sample := range []string{"demo.yaml", "external-redis.yaml", "tls.yaml"} {
-		w := wanted(t, sample)
+		all[sample] = wanted(t, sample)
+	}
+	for sample, w := range all {
 		hub, err := children.HubDeployment(w)
 		if err != nil {
 			t.Fatal(err)

@@ -146,11 +146,12 @@ const maximumEndpoints = 64
 // there, so that hub servers are not replaced when replicas come or go.
 func redisConnection(w Wanted) string {
 	cluster, redis := w.Cluster, w.Cluster.Spec.Redis
-	if !replicated(redis) {
-		return fmt.Sprintf("%s:%d", RedisName(cluster.Name), RedisPort)
-	}
 	var parts []string
 	switch {
+	case !replicated(redis) && redis.TLS == nil:
+		parts = append(parts, fmt.Sprintf("%s:%d", RedisName(cluster.Name), RedisPort))
+	case !replicated(redis): // by the name that the certificate is for
+		parts = append(parts, fmt.Sprintf("%s:%d", RedisServiceHost(w), RedisPort))
 	case redis.Sentinel != nil:
 		for index := range redis.Sentinel.Sentinels {
 			parts = append(parts, fmt.Sprintf("%s:%d", SentinelHost(w, SentinelPod(cluster.Name, index)), SentinelPort))

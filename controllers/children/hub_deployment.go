@@ -232,7 +232,7 @@ func hubVolumes(w Wanted) []hubVolume {
 			mount(redisVolume, hubRedisFolder),
 		})
 	}
-	if w.Replicated() && spec.Redis.TLS != nil {
+	if spec.Redis.TLS != nil {
 		volumes = append(volumes, hubVolume{
 			secretFiles(authorityVolume, spec.Redis.TLS.SecretName, map[string]string{authorityFile: authorityFile}, false),
 			mount(authorityVolume, hubAuthorityFolder),

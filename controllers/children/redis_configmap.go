@@ -2,7 +2,7 @@ package children
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -31,9 +31,7 @@ func RedisConfigMap(w Wanted) *coreac.ConfigMapApplyConfiguration {
 
 func redisConfiguration(redis v1alpha1.RedisSpec) string {
 	maximum, policy := redisMemory(redis)
-	lines := append([]string{
-		"bind * -::*",
-		fmt.Sprintf("port %d", RedisPort),
+	directives := slices.Concat([]string{"bind * -::*"}, portDirectives(redis, RedisPort), []string{
 		// The passwords in the ACL file protect it.
 		"protected-mode no",
 		"dir " + redisDataFolder,
@@ -43,8 +41,8 @@ func redisConfiguration(redis v1alpha1.RedisSpec) string {
 		// A hub server that falls behind catches up or is cut: Redis must not fill up with what waits for it.
 		"client-output-buffer-limit pubsub 64mb 32mb 30",
 		"tcp-keepalive 60",
-	}, persistence(redis.Storage)...)
-	return strings.Join(lines, "\n") + "\n"
+	}, persistence(redis.Storage))
+	return lines(directives)
 }
 
 // redisMemory is in bytes; 0 is no bound. A quarter of the limit is for what Redis needs beside what it stores.

@@ -103,6 +103,11 @@ func (s RedisSet) Selector(cluster string) map[string]string {
 	return selector
 }
 
+// RedisServiceHost is the name of the Service of the one Redis server, for which its certificate is.
+func RedisServiceHost(w Wanted) string {
+	return fmt.Sprintf("%s.%s.svc.%s", RedisName(w.Cluster.Name), w.Cluster.Namespace, w.ClusterDomain)
+}
+
 // RedisHost is the name of a Redis server that stays when its pod is replaced.
 func RedisHost(w Wanted, pod string) string { return hostOf(w, pod, RedisName(w.Cluster.Name)) }
 

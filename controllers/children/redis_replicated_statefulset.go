@@ -145,16 +145,6 @@ func podNameVariable() *coreac.EnvVarApplyConfiguration {
 		WithFieldRef(coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name")))
 }
 
-// tlsFlags are for redis-cli inside of a pod, which asks a server that it knows.
-const tlsFlags = "--tls --insecure"
-
-func serverProbe(redis v1alpha1.RedisSpec, answers string) *coreac.ProbeApplyConfiguration {
-	if redis.TLS == nil {
-		return redisProbe(answers)
-	}
-	return pingProbe(fmt.Sprintf("%s -p %d --user %s --pass -", tlsFlags, RedisPort, ProbeUser), answers)
-}
-
 // replicatedPod is what pods of Redis servers and of Sentinels have in common; files are what they see of the Secret.
 func replicatedPod(
 	w Wanted, container *coreac.ContainerApplyConfiguration, configMap string, files []string, selector map[string]string,
@@ -172,10 +162,7 @@ func replicatedPod(
 			coreac.Volume().WithName(configVolume).WithConfigMap(coreac.ConfigMapVolumeSource().WithName(configMap).WithDefaultMode(0o444)),
 			secretFiles(authVolume, RedisAuthName(w.Cluster.Name), items, false),
 		)
-	if redis.TLS != nil {
-		pod.WithVolumes(secretFiles(tlsVolume, redis.TLS.SecretName, nil, false))
-		container.WithVolumeMounts(mount(tlsVolume, redisTLSFolder))
-	}
+	showCertificate(pod, container, redis.TLS)
 	pod.WithContainers(container)
 	pullSecrets(pod, w.Cluster.Spec.ImagePullSecrets)
 	if err := schedule(pod, redis.Scheduling); err != nil {

@@ -116,9 +116,9 @@ func redisPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 			coreac.VolumeMount().WithName(DataVolume).WithMountPath(redisDataFolder),
 		).
 		// Ten minutes to load its data.
-		WithStartupProbe(redisProbe("PONG").WithPeriodSeconds(2).WithFailureThreshold(300)).
-		WithLivenessProbe(redisProbe("PONG|LOADING|BUSY").WithPeriodSeconds(10).WithFailureThreshold(6)).
-		WithReadinessProbe(redisProbe("PONG").WithPeriodSeconds(5).WithFailureThreshold(2))
+		WithStartupProbe(serverProbe(redis, "PONG").WithPeriodSeconds(2).WithFailureThreshold(300)).
+		WithLivenessProbe(serverProbe(redis, "PONG|LOADING|BUSY").WithPeriodSeconds(10).WithFailureThreshold(6)).
+		WithReadinessProbe(serverProbe(redis, "PONG").WithPeriodSeconds(5).WithFailureThreshold(2))
 	if err := resources(container, redisResources(redis)); err != nil {
 		return nil, err
 	}
@@ -127,12 +127,13 @@ func redisPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(redisGraceSeconds).
 		WithSecurityContext(podSecurity(redisUser)).
-		WithContainers(container).
 		WithVolumes(
 			coreac.Volume().WithName(configVolume).WithConfigMap(coreac.ConfigMapVolumeSource().
 				WithName(RedisName(name)).WithDefaultMode(0o444)),
 			secretFiles(authVolume, RedisAuthName(name), map[string]string{aclKey: aclKey}, false),
 		)
+	showCertificate(pod, container, redis.TLS)
+	pod.WithContainers(container)
 	pullSecrets(pod, w.Cluster.Spec.ImagePullSecrets)
 	if err := schedule(pod, redis.Scheduling); err != nil {
 		return nil, err
@@ -143,9 +144,25 @@ func redisPod(w Wanted) (*coreac.PodSpecApplyConfiguration, error) {
 	return pod, spread(pod, redis.Scheduling, Selector(name, v1alpha1.RedisComponent))
 }
 
-// redisProbe pings as the user that may do nothing else, and looks for what the answer may be.
-func redisProbe(answers string) *coreac.ProbeApplyConfiguration {
-	return pingProbe(fmt.Sprintf("-p %d --user %s --pass -", RedisPort, ProbeUser), answers)
+// serverProbe pings as the user that may do nothing else, and looks for what the answer may be.
+func serverProbe(redis v1alpha1.RedisSpec, answers string) *coreac.ProbeApplyConfiguration {
+	flags := fmt.Sprintf("-p %d --user %s --pass -", RedisPort, ProbeUser)
+	if redis.TLS != nil {
+		flags = tlsFlags + " " + flags
+	}
+	return pingProbe(flags, answers)
+}
+
+// tlsFlags are for redis-cli inside of a pod, which asks a server that it knows.
+const tlsFlags = "--tls --insecure"
+
+// showCertificate gives Redis its certificate, if it has one.
+func showCertificate(pod *coreac.PodSpecApplyConfiguration, container *coreac.ContainerApplyConfiguration, tls *v1alpha1.RedisTLSSpec) {
+	if tls == nil {
+		return
+	}
+	pod.WithVolumes(secretFiles(tlsVolume, tls.SecretName, nil, false))
+	container.WithVolumeMounts(mount(tlsVolume, redisTLSFolder))
 }
 
 // pingProbe pings with the given flags of redis-cli.

@@ -1,9 +1,11 @@
-// Package redisadmin tells a Redis that runs which passwords are good, so that none has to be started again for it.
+// Package redisadmin tells the one Redis server of a ChatCluster which passwords are good and that it has another certificate, so
+// that it need not be started again for it.
 package redisadmin
 
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/children"
+	"github.com/chatcluster/chatcluster/controllers/redisform/wire"
 )
 
 // timeout bounds one call: a Redis that does not answer is told later.
@@ -24,39 +27,78 @@ const timeout = 5 * time.Second
 type Teller struct {
 	// Address returns where the Redis of a ChatCluster is. Default: its Service.
 	Address func(*v1alpha1.ChatCluster) string
-	// Dial opens connections. Default: TCP.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // TellPasswords makes the given passwords the only ones of Redis. One of them must be good already, the first ones are tried
-// first. Connections that are open stay open.
-func (t Teller) TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, passwords []string) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+// first. Connections that are open stay open. secure is nil without TLS.
+func (t Teller) TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string) error {
 	command := append(make([]any, 0, 4+len(passwords)), "ACL", "SETUSER", "default", "resetpass")
 	for _, password := range passwords {
 		sum := sha256.Sum256([]byte(password))
 		command = append(command, "#"+hex.EncodeToString(sum[:]))
 	}
+	tell := func(ctx context.Context, client *redis.Client) error { return client.Do(ctx, command...).Err() }
+	if err := t.talk(ctx, cluster, secure, passwords, tell); err != nil {
+		return fmt.Errorf("tell Redis its passwords: %w", err)
+	}
+	return nil
+}
+
+// Certify makes Redis read its certificate again unless it shows the one with that digest (wire.CertificateDigest). It reports
+// whether it did. Connections that are open stay open. It is for a Redis with TLS only.
+func (t Teller) Certify(
+	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string,
+) (shown bool, err error) {
+	secure = secure.Clone()
+	secure.VerifyConnection = func(state tls.ConnectionState) error {
+		shown = wire.CertificateDigest(state.PeerCertificates[0].Raw) == digest
+		return nil
+	}
+	err = t.talk(ctx, cluster, secure, passwords, func(ctx context.Context, client *redis.Client) error {
+		if shown {
+			return nil
+		}
+		return wire.ReadCertificate(ctx, client)
+	})
+	if err != nil {
+		return false, fmt.Errorf("tell Redis its certificate: %w", err)
+	}
+	return shown, nil
+}
+
+// talk logs in with the first of passwords that is good.
+func (t Teller) talk(
+	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string,
+	say func(context.Context, *redis.Client) error,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var failures []error
 	for _, password := range passwords {
-		err := t.do(ctx, cluster, password, command)
+		err := t.talkAs(ctx, cluster, secure, password, say)
 		if err == nil {
 			return nil
 		}
 		failures = append(failures, err)
 	}
-	return fmt.Errorf("tell Redis its passwords: %w", errors.Join(failures...))
+	return errors.Join(failures...)
 }
 
-func (t Teller) do(ctx context.Context, cluster *v1alpha1.ChatCluster, password string, command []any) error {
+func (t Teller) talkAs(
+	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, password string,
+	say func(context.Context, *redis.Client) error,
+) error {
 	address := net.JoinHostPort(children.RedisName(cluster.Name)+"."+cluster.Namespace+".svc", strconv.Itoa(children.RedisPort))
 	if t.Address != nil {
 		address = t.Address(cluster)
 	}
 	client := redis.NewClient(&redis.Options{
-		Addr: address, Dialer: t.Dial, Password: password, MaxRetries: -1, PoolSize: 1, DialTimeout: timeout, ReadTimeout: timeout,
+		Addr: address, TLSConfig: secure, Password: password, MaxRetries: -1, PoolSize: 1,
+		DialTimeout: timeout, ReadTimeout: timeout,
 	})
 	defer func() { _ = client.Close() }()
-	return client.Do(ctx, command...).Err()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return err
+	}
+	return say(ctx, client)
 }

@@ -36,9 +36,9 @@ func (c *chat) certify(t *testing.T) {
 	}
 }
 
-// redisNames are those of all Redis servers and Sentinels.
+// redisNames are those of all Redis servers and Sentinels, and of the Service of one server.
 func (c *chat) redisNames() []string {
-	var names []string
+	names := []string{fmt.Sprintf("%s-redis.%s.svc.cluster.local", c.name, c.namespace)}
 	for _, service := range []string{"redis", "sentinel"} {
 		names = append(names, fmt.Sprintf("*.%s-%s.%s.svc.cluster.local", c.name, service, c.namespace))
 	}

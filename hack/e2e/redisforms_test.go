@@ -31,15 +31,16 @@ func TestRedisForms(t *testing.T) {
 
 // disturbedForms are each form of Redis with each mode of the backplane that suits it.
 func disturbedForms() []form {
-	const sentinel, cluster = `redis: {mode: Sentinel, sentinel: {}, tls: {secretName: redis-tls}}`,
+	const standalone, sentinel, cluster = `redis: {tls: {secretName: redis-tls}}`,
+		`redis: {mode: Sentinel, sentinel: {}, tls: {secretName: redis-tls}}`,
 		`redis: {mode: Cluster, cluster: {}, tls: {secretName: redis-tls}}`
 	const pubSub, sharded, streams = `backplane: {mode: PubSub}`, `backplane: {mode: Sharded}`, `backplane: {mode: Streams}`
 	secured := func(name string, mode v1alpha1.RedisMode, killed promise, specs ...string) form {
 		return form{name: name, mode: string(mode), specs: specs, killed: killed, prepare: (*chat).certify}
 	}
 	return []form{
-		{name: "One server, PubSub", mode: string(v1alpha1.RedisStandalone), specs: []string{pubSub}},
-		{name: "One server, Streams", mode: string(v1alpha1.RedisStandalone), specs: []string{streams}, killed: losesNothing},
+		secured("One server, PubSub", v1alpha1.RedisStandalone, recovers, standalone, pubSub),
+		secured("One server, Streams", v1alpha1.RedisStandalone, losesNothing, standalone, streams),
 		secured("Sentinel, PubSub", v1alpha1.RedisSentinel, recovers, sentinel, pubSub),
 		secured("Sentinel, Streams", v1alpha1.RedisSentinel, losesNothing, sentinel, streams),
 		secured("Cluster, Sharded", v1alpha1.RedisCluster, recovers, cluster, sharded),
@@ -95,10 +96,9 @@ func (c *chat) redisDisturbances(f form) []disturbance {
 		{name: "all pods of Redis killed", promise: f.killed, do: whole(c.killRedis)},
 		{name: "image of Redis changed", promise: f.killed, do: whole(c.upgradeRedis)},
 	}
-	if f.prepare != nil {
-		list = append(list, disturbance{name: "certificate exchanged", promise: f.killed, do: whole(c.exchangeCertificate)})
-	}
-	list = append(list, disturbance{name: "password exchanged", promise: losesNothing, do: whole(c.exchangePassword)})
+	list = append(list,
+		disturbance{name: "certificate exchanged", promise: f.killed, do: whole(c.exchangeCertificate)},
+		disturbance{name: "password exchanged", promise: losesNothing, do: whole(c.exchangePassword)})
 	if f.mode != string(v1alpha1.RedisStandalone) {
 		list = append(list,
 			disturbance{name: "replica added", promise: losesNothing, do: whole(c.changeReplicas(1))},

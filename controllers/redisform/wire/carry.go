@@ -255,9 +255,11 @@ func (j job) identify(ctx context.Context, l *line) error {
 	return nil
 }
 
-// certify makes a server read its files again: setting their names does, also to what they are.
-func (j job) certify(ctx context.Context, l *line) error {
-	files, err := l.ConfigGet(ctx, "tls-*-file").Result()
+func (j job) certify(ctx context.Context, l *line) error { return ReadCertificate(ctx, l.Client) }
+
+// ReadCertificate makes a server read the files of its certificate again: setting their names does, also to what they are.
+func ReadCertificate(ctx context.Context, server *redis.Client) error {
+	files, err := server.ConfigGet(ctx, "tls-*-file").Result()
 	if err != nil {
 		return err
 	}
@@ -270,5 +272,5 @@ func (j job) certify(ctx context.Context, l *line) error {
 	if len(command) == 2 {
 		return fmt.Errorf("%w: it has no certificate", errChanged)
 	}
-	return l.Do(ctx, command...).Err()
+	return server.Do(ctx, command...).Err()
 }
