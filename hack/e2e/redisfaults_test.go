@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,39 @@ func (c *chat) onPrimaryNode(do func(ctx context.Context, node *corev1.Node) err
 			return "", fmt.Errorf("%w: Redis is on fewer than three nodes", errNotHere)
 		}
 		return primary.Spec.NodeName, nil
+	})
+}
+
+// killPrimaryProcess kills the process of a Redis that takes writes, with nothing told to it and nothing to the API server: the
+// kubelet starts it again in the same pod, often before it is missed.
+func (c *chat) killPrimaryProcess(ctx context.Context) error {
+	primary, _, err := c.primaryPod(ctx)
+	if err != nil {
+		return err
+	}
+	var node corev1.Node
+	if err := c.client.Get(ctx, ctrl.ObjectKey{Name: primary.Spec.NodeName}, &node); err != nil {
+		return err
+	}
+	machine, err := containerOf(&node)
+	if err != nil {
+		return err
+	}
+	status := primary.Status.ContainerStatuses[0]
+	task, isContainerd := strings.CutPrefix(status.ContainerID, "containerd://")
+	if !isContainerd {
+		return fmt.Errorf("%w: the nodes do not run containerd", errNotHere)
+	}
+	if _, err := docker(ctx, "exec", machine, "ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", task); err != nil {
+		return err
+	}
+	return awaitError(ctx, "the kubelet starting Redis again", patience, func(ctx context.Context) (string, error) {
+		var now corev1.Pod
+		err := c.client.Get(ctx, ctrl.ObjectKeyFromObject(&primary), &now)
+		if err == nil && now.Status.ContainerStatuses[0].RestartCount == status.RestartCount {
+			return "the API server does not know of it", nil
+		}
+		return "", err
 	})
 }
 

@@ -90,6 +90,7 @@ func (c *chat) redisDisturbances(f form) []disturbance {
 	}
 	list := []disturbance{
 		{name: "none", promise: unnoticed, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
+		{name: "primary's process killed", promise: f.killed, longest: replaced, do: whole(c.killPrimaryProcess)},
 		{name: "primary killed", promise: f.killed, longest: replaced, do: whole(c.killPrimary)},
 		{name: "primary's node paused for 20 s", promise: f.killed, longest: replaced, do: whole(c.onPrimaryNode(c.pauseNode))},
 		{name: "primary's node stopped for 40 s", promise: f.killed, longest: replaced, do: whole(c.onPrimaryNode(c.stopNodeShortly))},
