@@ -32,10 +32,11 @@ RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -ldflags "-s -w -X mai
 
 FROM modules AS build-hubserver
 ARG VERSION=dev
+ARG COMMIT=
 ARG TARGETARCH
 COPY server/ server/
 COPY --from=page /src/server/web/dist/page/ server/web/dist/page/
-RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./server/cmd/hubserver
+RUN CGO_ENABLED=0 GOARCH=${TARGETARCH} go build -trimpath -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /out/ ./server/cmd/hubserver
 
 # What follows needs nothing but what was built: hack/image puts binaries of this machine there instead.
 FROM gcr.io/distroless/static-debian12:nonroot AS operator

@@ -7,6 +7,7 @@ SHELL := /bin/bash
 GO       ?= go
 NPM      ?= npm
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 HUB_IMAGE      ?= docker.io/chatcluster/hubserver:$(VERSION)
 OPERATOR_IMAGE ?= docker.io/chatcluster/operator:$(VERSION)
@@ -51,7 +52,7 @@ $(PAGE): $(PAGE_SOURCES)
 
 .PHONY: images
 images: ## Build the container images HUB_IMAGE and OPERATOR_IMAGE from the Dockerfile
-	docker build --build-arg VERSION=$(VERSION) --target hubserver -t $(HUB_IMAGE) $(DOCKER_BUILD_FLAGS) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --target hubserver -t $(HUB_IMAGE) $(DOCKER_BUILD_FLAGS) .
 	docker build --build-arg VERSION=$(VERSION) --target operator -t $(OPERATOR_IMAGE) $(DOCKER_BUILD_FLAGS) .
 
 .PHONY: images-from-host
