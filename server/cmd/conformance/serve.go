@@ -43,5 +43,6 @@ func configure(urls string, s settings) (config.Config, error) {
 	}
 	c.RedisConnection, c.RedisChannelPrefix = s.redisConnection, s.channelPrefix
 	c.ShutdownTimeout = shutdownTimeout
+	c.RebalanceRate = 0 // a client of the rows does not come back by itself when it is sent to another server
 	return c, nil
 }
