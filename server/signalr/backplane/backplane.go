@@ -85,8 +85,8 @@ type Hub interface {
 	// Publish sends message to target on all servers, this one included, and returns when the carrier has accepted it.
 	Publish(ctx context.Context, target Target, message Message) error
 	// Subscribe asks for the messages of targets and returns when no message published from now on can be missed. If a
-	// connection is among them, what other servers had delivered before has been delivered here too, unless the carrier is in
-	// trouble: a client that connects anew would hear it again.
+	// connection is among them, it tries to let pass first what other servers have delivered already: a client that connects
+	// anew would hear it again.
 	// Every target is subscribed at most once at a time: the caller counts its local members. ScopeAll needs no
 	// subscription of its own; Subscribe without targets waits until that one is in place.
 	Subscribe(ctx context.Context, targets ...Target) error

@@ -12,33 +12,34 @@ const catchUpShare = 10
 // caughtUp is the payload of a ping whose answer comes behind all that Redis had sent over the connection.
 const caughtUp = "caught up"
 
-// catchUp returns a waiter that is done when everything has been delivered that Redis had sent before. With one connection
-// that is known without asking: the confirmation of a channel comes behind it.
+// catchUp returns a waiter that is done when everything has been delivered that Redis had sent before, over all connections
+// but those that have not answered for patience.
 //
 // A client that connects anew may have heard a message at its former server that is still on its way here. Once the
 // client's own channel is confirmed that message cannot come any more over the same connection, but over another it can,
 // and the client would hear it twice.
-func (s *subscriptions) catchUp() *waiter {
+func (s *subscriptions) catchUp(patience time.Duration) *waiter {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	waiting := &waiter{done: make(chan struct{})}
-	if len(s.flowing) > 1 {
-		for p := range s.flowing {
-			p.asking = append(p.asking, waiting)
-			waiting.missing++
-			signal(p.wake)
+	for p := range s.flowing {
+		if len(p.asked) > 0 && time.Since(p.askedAt) > patience {
+			continue // else clients that come one after another would each wait for it
 		}
+		p.asking = append(p.asking, waiting)
+		waiting.missing++
+		signal(p.wake)
 	}
 	waiting.settle()
 	return waiting
 }
 
-// wait waits no longer than most; for nil it does not.
-func (w *waiter) wait(ctx context.Context, most time.Duration) {
+// wait waits no longer than patience, for a waiter that is nil not at all.
+func (w *waiter) wait(ctx context.Context, patience time.Duration) {
 	if w == nil {
 		return
 	}
-	timer := time.NewTimer(most)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-w.done:
@@ -54,7 +55,7 @@ func (p *part) ask() bool {
 	if len(p.asking) == 0 || len(p.asked) > 0 {
 		return false
 	}
-	p.asked, p.asking = p.asking, nil
+	p.asked, p.asking, p.askedAt = p.asking, nil, time.Now()
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
@@ -12,20 +13,17 @@ import (
 
 func TestCatchingUpAsksEveryConnectionOnce(t *testing.T) {
 	table := newSubscriptions(func(int) {})
-	if !isDone(table.catchUp()) {
+	if !isDone(table.catchUp(time.Hour)) {
 		t.Error("waits without a connection")
 	}
 	one, other := table.newPart(), table.newPart()
 	one.flows()
-	if !isDone(table.catchUp()) {
-		t.Error("waits though there is one connection only")
-	}
 	other.flows()
-	first := table.catchUp()
+	first := table.catchUp(time.Hour)
 	if !one.ask() || !other.ask() {
 		t.Fatal("nobody is asked")
 	}
-	second := table.catchUp()
+	second := table.catchUp(time.Hour)
 	if one.ask() {
 		t.Error("asked again before the answer")
 	}
@@ -45,6 +43,35 @@ func TestCatchingUpAsksEveryConnectionOnce(t *testing.T) {
 	if !isDone(second) {
 		t.Error("waits for a connection that has ended")
 	}
+}
+
+func TestAConnectionThatDoesNotAnswerIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := newSubscriptions(func(int) {})
+		quick, silent := table.newPart(), table.newPart()
+		quick.flows()
+		silent.flows()
+		began := time.Now()
+		waiting := table.catchUp(time.Second)
+		quick.ask()
+		silent.ask()
+		quick.answered()
+		waiting.wait(t.Context(), time.Second)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the first waited for %s", took)
+		}
+		time.Sleep(time.Millisecond)
+		next := table.catchUp(time.Second)
+		quick.ask()
+		quick.answered()
+		if !isDone(next) {
+			t.Error("the next waits for it again")
+		}
+		silent.answered() // it is back
+		if waiting := table.catchUp(time.Second); isDone(waiting) {
+			t.Error("it is not waited for though it answers")
+		}
+	})
 }
 
 // blocked is a receiver that a message to all holds up.

@@ -132,7 +132,8 @@ func (h *hub) Subscribe(ctx context.Context, targets ...backplane.Target) error 
 	fixed := table.await(h.fixed)
 	defer table.leave(fixed, h.fixed)
 	own := table.add(h, handlers)
-	before := h.catchUp(targets)
+	patience := h.plane.options.SubscribeTimeout / catchUpShare
+	before := h.catchUp(targets, patience)
 	for _, waiting := range []*waiter{fixed, own} {
 		if h.plane.isolated() {
 			return nil
@@ -143,17 +144,21 @@ func (h *hub) Subscribe(ctx context.Context, targets ...backplane.Target) error 
 			return err
 		}
 	}
-	before.wait(ctx, h.plane.options.SubscribeTimeout/catchUpShare)
+	before.wait(ctx, patience)
+	if h.closing.Err() != nil {
+		return fmt.Errorf("subscribe: %w", backplane.ErrClosed)
+	}
 	return nil
 }
 
-// catchUp waits for what a client must not hear, if there is one among targets.
-func (h *hub) catchUp(targets []backplane.Target) *waiter {
+// catchUp waits for what a client must not hear, if there is one among targets, and nil if nothing of it can come once its own
+// channel is confirmed: in all modes with a single order of messages.
+func (h *hub) catchUp(targets []backplane.Target, patience time.Duration) *waiter {
 	begins := func(target backplane.Target) bool { return target.Scope == backplane.ScopeConnection }
-	if !slices.ContainsFunc(targets, begins) {
+	if h.plane.options.Mode != ModeSharded || !slices.ContainsFunc(targets, begins) {
 		return nil
 	}
-	return h.plane.table.catchUp()
+	return h.plane.table.catchUp(patience)
 }
 
 // handlersOf leaves out ScopeAll, which is among the fixed channels.

@@ -3,13 +3,14 @@ package redis
 import (
 	"context"
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// redirect is the answer of a node of a Cluster that another one serves a slot.
+// redirect is the answer of a node of a Cluster that another one serves a slot. The address is empty if it does not say which.
 type redirect struct {
 	slot    int
 	address string
@@ -26,7 +27,24 @@ func redirectOf(err error) (elsewhere redirect, moved bool) {
 		return redirect{}, false
 	}
 	slot, err := strconv.Atoi(fields[1])
-	return redirect{slot: slot, address: fields[2]}, err == nil
+	return redirect{slot: slot, address: named(fields[2])}, err == nil
+}
+
+// named is the address as it can be dialled: Redis writes no brackets around one of IPv6. It is empty where the node does not
+// know the other's name.
+func named(address string) string {
+	colon := strings.LastIndexByte(address, ':')
+	if colon < 0 || address[:colon] == "?" {
+		return ""
+	}
+	return net.JoinHostPort(strings.Trim(address[:colon], "[]"), address[colon+1:])
+}
+
+// tell makes place ask first the node that the server at asked has named.
+func (r redirect) tell(place topology, asked string) {
+	if r.address != "" {
+		place.prefer(reachable(r.address, asked))
+	}
 }
 
 // redirects is a hook of go-redis that tells the topology whom the server at address names in its place.
@@ -37,7 +55,7 @@ type redirects struct {
 
 func (r redirects) note(err error) error {
 	if elsewhere, moved := redirectOf(err); moved {
-		r.place.prefer(reachable(elsewhere.address, r.address))
+		elsewhere.tell(r.place, r.address)
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -27,6 +29,8 @@ func TestRedirectsAreRead(t *testing.T) {
 	}{
 		{refused("MOVED 866 10.0.0.1:6379"), redirect{866, "10.0.0.1:6379"}, true},
 		{fmt.Errorf("publish: %w", refused("MOVED 0 :6379")), redirect{0, ":6379"}, true},
+		{refused("MOVED 7 fd00::5:6379"), redirect{7, "[fd00::5]:6379"}, true},
+		{refused("MOVED 7 ?:6379"), redirect{slot: 7}, true},
 		{refused("MOVED some 10.0.0.1:6379"), redirect{address: "10.0.0.1:6379"}, false},
 		{refused("MOVED 866"), redirect{}, false},
 		{refused("ASK 866 10.0.0.1:6379"), redirect{}, false},
@@ -37,6 +41,34 @@ func TestRedirectsAreRead(t *testing.T) {
 			t.Errorf("%v: %+v, %t", test.err, got, moved)
 		}
 	}
+}
+
+func TestWhoIsNamedIsToldToTheTopology(t *testing.T) {
+	for _, test := range []struct{ said, asked, want string }{
+		{"MOVED 866 10.0.0.1:6379", "10.0.0.2:6379", "10.0.0.1:6379"},
+		{"MOVED 866 :6380", "10.0.0.2:6379", "10.0.0.2:6380"},
+		{"MOVED 866 ?:6379", "10.0.0.2:6379", ""}, // it knows no name, which is not to say that it is itself
+	} {
+		place := &seeds{}
+		if err := (redirects{place, test.asked}).note(refused(test.said)); err == nil || place.preferred != test.want {
+			t.Errorf("%s by %s: asks %q first, want %q", test.said, test.asked, place.preferred, test.want)
+		}
+	}
+}
+
+func TestTheServerThatWasNamedIsNotAskedFirstForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := &seeds{addresses: []string{"a:1", "b:1"}}
+		place.prefer("b:1")
+		time.Sleep(preference)
+		if got := place.candidates(); got[0] != "b:1" {
+			t.Errorf("asks %v", got)
+		}
+		time.Sleep(time.Second)
+		if got := place.candidates(); !slices.Equal(got, []string{"a:1", "b:1"}) {
+			t.Errorf("after its time it asks %v", got)
+		}
+	})
 }
 
 func TestTheServerThatWasNamedIsAskedFirstUntilItIsGone(t *testing.T) {
@@ -100,21 +132,28 @@ func startBehind(t *testing.T, place *behind, mode Mode) *Backplane {
 func TestTheNodeThatIsNamedInTheWrongPlaceIsBelieved(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t)
-	right := cluster.Owner(t, "Chat:all")
-	wrong := cluster.Nodes[slices.IndexFunc(cluster.Nodes, func(node *redistest.Server) bool { return node != right })]
-	for name, test := range map[string]func(t *testing.T, plane *Backplane){
-		"by a subscription": func(t *testing.T, plane *Backplane) { t.Helper(); openHub(t, plane, newRecorder()) },
-		"by a publication": func(t *testing.T, plane *Backplane) {
-			t.Helper()
-			if _, err := plane.carrier.publish(testContext(t), "Chat:all", []byte("x")); err != nil {
-				t.Error(err)
-			}
-		},
+	publishes := func(t *testing.T, plane *Backplane) {
+		t.Helper()
+		if _, err := plane.carrier.publish(testContext(t), "Chat:all", []byte("x")); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		mode   Mode
+		right  string
+		effect func(t *testing.T, plane *Backplane)
+	}{
+		{"by a subscription", ModeSharded, "Chat:all", func(t *testing.T, plane *Backplane) { t.Helper(); openHub(t, plane, newRecorder()) }},
+		{"by a publication", ModeSharded, "Chat:all", publishes},
+		{"by a write to a stream", ModeStreams, streamKeys{}.of("Chat:all"), publishes}, // all but the transaction's end is refused
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			right := cluster.Owner(t, test.right)
+			wrong := cluster.Nodes[slices.IndexFunc(cluster.Nodes, func(node *redistest.Server) bool { return node != right })]
 			place := &behind{node: wrong.Address}
-			test(t, startBehind(t, place, ModeSharded))
+			test.effect(t, startBehind(t, place, test.mode))
 			place.mutex.Lock()
 			defer place.mutex.Unlock()
 			if !slices.Contains(place.named, right.Address) {

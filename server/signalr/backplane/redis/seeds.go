@@ -20,8 +20,9 @@ type seeds struct {
 	// nodes are the primaries that a Cluster had when it was last asked. They are asked too: all nodes that the user knew may
 	// have been replaced.
 	nodes []string
-	// preferred is the server that was last named in the place of another; empty if none was.
+	// preferred is the server that was last named in the place of another, and until when it is asked first.
 	preferred string
+	until     time.Time
 }
 
 func (s *seeds) String() string { return strings.Join(s.addresses, ",") }
@@ -110,23 +111,30 @@ func (s *seeds) askAll(ctx context.Context, candidates []string) (answers chan s
 func (s *seeds) candidates() []string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	var candidates []string
+	if time.Now().After(s.until) {
+		s.preferred = ""
+	}
+	candidates := make([]string, 0, max(maxSeeds, len(s.addresses))+1)
 	if s.preferred != "" {
 		candidates = append(candidates, s.preferred)
 	}
 	for _, address := range slices.Concat(s.addresses, s.nodes) {
-		if len(candidates) < max(maxSeeds, len(s.addresses)) && !slices.Contains(candidates, address) {
+		if len(candidates) < cap(candidates) && !slices.Contains(candidates, address) {
 			candidates = append(candidates, address)
 		}
 	}
 	return candidates
 }
 
+// preference is how long the others have to learn what the preferred server knows. After that it may be the one that is
+// behind, cut off from them; while it is needed it is named again.
+const preference = time.Minute
+
 // prefer implements topology. A node that is behind may answer for long, and would be believed for being the first.
 func (s *seeds) prefer(address string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.preferred = address
+	s.preferred, s.until = address, time.Now().Add(preference)
 }
 
 func (s *seeds) remember(best shardsAnswer, first string) {

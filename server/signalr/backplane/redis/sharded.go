@@ -156,10 +156,8 @@ func (s *sharded) connect(ctx context.Context, address string) *shardLink {
 	ctx, cancel := context.WithCancel(ctx)
 	linked := &shardLink{part: s.table.newPart()}
 	linked.link = newLink(s.open(address), s.options, linked.part, s.status)
-	linked.link.subscriber.moved = func(to string) {
-		if to != "" {
-			s.place.prefer(reachable(to, address))
-		}
+	linked.link.subscriber.moved = func(elsewhere redirect) {
+		elsewhere.tell(s.place, address)
 		signal(s.stale)
 	}
 	lost := linked.link.subscriber.lost
@@ -280,7 +278,7 @@ func isElsewhere(err error) bool { return isPassing(err) || errors.Is(err, backp
 // misplaced makes the carrier look who serves a slot now.
 func (s *subscriber) misplaced(elsewhere redirect) {
 	s.part.misplaced(elsewhere.slot)
-	s.moved(elsewhere.address)
+	s.moved(elsewhere)
 }
 
 // sendSharded writes a command for each channel, all at once: one command cannot name channels of several slots.

@@ -23,9 +23,8 @@ type subscriber struct {
 	observer    Observer
 	// lost is called when a connection that was good has ended.
 	lost func()
-	// moved is called, for sharded channels, when the server has said that it does not serve a slot (any more), with whom it
-	// names in its place, if it names one.
-	moved func(to string)
+	// moved is called, for sharded channels, when the server has said that it does not serve a slot (any more).
+	moved func(elsewhere redirect)
 }
 
 // The payloads of pings. The answer to inPlace comes behind the confirmations of all that was subscribed before.

@@ -1,6 +1,9 @@
 package redis
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // subscriptions is the table of the channels that this process wants, and of how far Redis has confirmed them. It does
 // no I/O: the subscriber asks it what to send (changes) and tells it what came back (confirm).
@@ -35,8 +38,9 @@ type part struct {
 	changed []*subscription
 	// process is the run of Redis that sends what comes now; empty while nothing can come, or if Redis does not tell.
 	process string
-	// asking wait for the next ping of catchUp, asked for the answer to the last one.
+	// asking wait for the next ping of catchUp, asked for the answer to the last one, which was sent at askedAt.
 	asking, asked []*waiter
+	askedAt       time.Time
 }
 
 // subscription is one channel.
