@@ -18,13 +18,13 @@ import (
 // a cache that is up to a minute old, and hub servers look at their files every few seconds.
 const hearOf = 3 * time.Minute
 
-// RedisTeller tells the one Redis server of a ChatCluster what is new, so that it need not be started again. secure is nil
-// without TLS.
+// RedisTeller tells the one Redis server of a ChatCluster what is new, so that it need not be started again. It logs in with one
+// of the passwords. secure is nil without TLS.
 type RedisTeller interface {
-	// TellPasswords makes the given passwords the only good ones. It logs in with one of them.
+	// TellPasswords makes the given passwords the only good ones.
 	TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string) error
-	// Certify makes the server read its certificate again unless it shows the one with that digest. It reports what the server
-	// showed before, and logs in with one of passwords.
+	// Certify makes the server read its certificate again unless it shows the one with that digest, and reports whether it
+	// showed it.
 	Certify(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string) (shown bool, err error)
 }
 
@@ -66,6 +66,8 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	known := !missedRedisPassword(s, state)
 	switch passwords := rules.Announce(state, s.now); {
 	case !known || passwords == nil:
+	case s.facts.redisCertificate == nil: // without it the passwords would be sent to whoever answers, for all to read
+		known = false
 	case s.wanted.Replicated():
 		// The plan for Redis tells them.
 		known = s.facts.replicated != nil && knowPasswords(s.facts.replicated.facts, s.facts.replicated.wanted)
@@ -83,33 +85,6 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	s.wanted.RedisLineage = state.Lineage
 	return r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), children.RedisAuth(s.cluster, state))
 }
-
-// keepRedisCertificate makes the one Redis server show the certificate that its Secret has now. The kubelet takes its time until
-// the server's files have it.
-func (r *Reconciler) keepRedisCertificate(ctx context.Context, s *scope) error {
-	certificate := s.facts.redisCertificate
-	set := s.facts.redisSets[children.RedisName(s.cluster.Name)]
-	if s.wanted.Replicated() || certificate == nil || certificate.digest == "" || set == nil || set.Status.ReadyReplicas == 0 {
-		return nil
-	}
-	secret, err := r.ownSecret(ctx, s, children.RedisAuthName(s.cluster.Name))
-	if err != nil || secret == nil {
-		return err
-	}
-	passwords := children.ReadRedisAuth(s.cluster.Spec.Redis, secret).Accepted()
-	shown, err := r.Redis.Certify(ctx, s.cluster, s.redisTLS(), passwords, certificate.digest)
-	if err != nil {
-		s.logger.Info("Redis was not told about its certificate", "reason", err.Error())
-	}
-	if !shown {
-		s.rotating = true
-		s.lookAgain(certifyAgain)
-	}
-	return nil
-}
-
-// certifyAgain is how often a server is told to read its certificate that has not shown it yet.
-const certifyAgain = 5 * time.Second
 
 // missedRedisPassword tells whether the last password is still used though its time is over: Redis takes the next one whoever has
 // missed it, but it must not forget one that is used.

@@ -74,6 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if !ptr.Deref(cluster.Spec.Paused, false) {
 		r.keepRedis(ctx, s)
 		r.work(ctx, s)
+		r.keepRedisCertificate(ctx, s)
 	}
 	return r.report(ctx, s)
 }
@@ -92,7 +93,6 @@ func (r *Reconciler) phases() []phase {
 		{"choose images", r.chooseImages},
 		{"keep the cluster key", r.keepClusterKey},
 		{"keep the password of Redis", r.keepRedisPassword},
-		{"keep the certificate of Redis", r.keepRedisCertificate},
 		{"plan how hub servers end", r.planDrain},
 		{"choose the number of hub servers", r.chooseReplicas},
 		{"grow the volumes of Redis", r.growVolumes},

@@ -261,6 +261,22 @@ func TestANewCertificateOfOneServerReplacesNothing(t *testing.T) {
 	}
 }
 
+func TestACertificateThatCannotBeReadIsSaid(t *testing.T) {
+	o := runOperator(t)
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: "redis-tls"},
+		Data:       map[string][]byte{"tls.crt": []byte("none"), "tls.key": []byte("none"), "ca.crt": []byte("none")},
+	}
+	if err := o.admin.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	o.chatCluster("demo", "{redis: {tls: {secretName: redis-tls}}}")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonReferenceMissing)
+	o.message("demo", v1alpha1.ConditionDegraded, "redis-tls, whose tls.crt or ca.crt has no certificate in PEM")
+	o.redisCertificate("redis-tls")
+	o.ready("demo")
+}
+
 func TestARedisClusterIsFormedAndBroughtToANewImage(t *testing.T) {
 	o := runOperator(t)
 	o.chatCluster("demo", "{redis: {mode: Cluster, cluster: {}}}")

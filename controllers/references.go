@@ -89,6 +89,10 @@ func (r *Reconciler) findReferences(ctx context.Context, s *scope) error {
 		}
 	}
 	s.wanted.HubContent = children.Hash(content...)
+	if tls := s.cluster.Spec.Redis.TLS; tls != nil && s.facts.redisCertificate == nil {
+		return &referenceError{"redis.tls.secretName", fmt.Sprintf(
+			"refers to Secret %s, whose %s or %s has no certificate in PEM", tls.SecretName, corev1.TLSCertKey, authorityKey)}
+	}
 	return nil
 }
 

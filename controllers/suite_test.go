@@ -290,7 +290,7 @@ func (f *fakeRedis) Certify(
 ) (shown bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if want := cluster.Name + "-redis." + cluster.Namespace + ".svc.cluster.local"; secure.ServerName != want || secure.RootCAs == nil {
+	if want := cluster.Name + "-redis." + cluster.Namespace + ".svc.cluster.local"; secure.ServerName != want || secure.VerifyConnection == nil {
 		return false, fmt.Errorf("%s cannot be verified, want %s", secure.ServerName, want)
 	}
 	if len(passwords) == 0 || f.away {

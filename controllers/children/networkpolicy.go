@@ -31,7 +31,7 @@ func HubNetworkPolicy(w Wanted) (*networkingac.NetworkPolicyApplyConfiguration, 
 	), nil
 }
 
-// RedisNetworkPolicy lets hub servers reach Redis, and the operator, which tells it about new passwords.
+// RedisNetworkPolicy lets hub servers reach Redis, and the operator, which tells it about new passwords and certificates.
 func RedisNetworkPolicy(w Wanted) *networkingac.NetworkPolicyApplyConfiguration {
 	if w.Replicated() {
 		return replicatedNetworkPolicy(w)

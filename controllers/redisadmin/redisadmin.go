@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -48,14 +49,19 @@ func (t Teller) TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster
 // whether it did. Connections that are open stay open. It is for a Redis with TLS only.
 func (t Teller) Certify(
 	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string,
-) (shown bool, err error) {
+) (bool, error) {
+	var shown atomic.Bool // a connection that is given up may still be made when another one is
+	verify := secure.VerifyConnection
 	secure = secure.Clone()
 	secure.VerifyConnection = func(state tls.ConnectionState) error {
-		shown = wire.CertificateDigest(state.PeerCertificates[0].Raw) == digest
-		return nil
+		shown.Store(wire.CertificateDigest(state.PeerCertificates[0].Raw) == digest)
+		if verify == nil {
+			return nil
+		}
+		return verify(state)
 	}
-	err = t.talk(ctx, cluster, secure, passwords, func(ctx context.Context, client *redis.Client) error {
-		if shown {
+	err := t.talk(ctx, cluster, secure, passwords, func(ctx context.Context, client *redis.Client) error {
+		if shown.Load() {
 			return nil
 		}
 		return wire.ReadCertificate(ctx, client)
@@ -63,7 +69,7 @@ func (t Teller) Certify(
 	if err != nil {
 		return false, fmt.Errorf("tell Redis its certificate: %w", err)
 	}
-	return shown, nil
+	return shown.Load(), nil
 }
 
 // talk logs in with the first of passwords that is good.
@@ -93,8 +99,8 @@ func (t Teller) talkAs(
 		address = t.Address(cluster)
 	}
 	client := redis.NewClient(&redis.Options{
-		Addr: address, TLSConfig: secure, Password: password, MaxRetries: -1, PoolSize: 1,
-		DialTimeout: timeout, ReadTimeout: timeout,
+		Addr: address, TLSConfig: secure, Password: password, MaxRetries: -1, DialerRetries: 1, PoolSize: 1,
+		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true,
 	})
 	defer func() { _ = client.Close() }()
 	if err := client.Ping(ctx).Err(); err != nil {

@@ -215,4 +215,9 @@ func TestARedisThatIsAwayIsAnError(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "secret-password") {
 		t.Errorf("the error is %v", err)
 	}
+	shown, err := teller.Certify(t.Context(), sampletest.Cluster(t, "minimal.yaml"), &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "x"},
+		[]string{"secret-password"}, "digest")
+	if shown || err == nil || strings.Contains(err.Error(), "secret-password") {
+		t.Errorf("shown %t, the error is %v", shown, err)
+	}
 }

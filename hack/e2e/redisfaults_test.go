@@ -77,6 +77,9 @@ func (c *chat) killPrimaryProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(primary.Status.ContainerStatuses) == 0 {
+		return fmt.Errorf("nothing is known of the containers of %s", primary.Name)
+	}
 	status := primary.Status.ContainerStatuses[0]
 	task, isContainerd := strings.CutPrefix(status.ContainerID, "containerd://")
 	if !isContainerd {
@@ -88,7 +91,7 @@ func (c *chat) killPrimaryProcess(ctx context.Context) error {
 	return awaitError(ctx, "the kubelet starting Redis again", patience, func(ctx context.Context) (string, error) {
 		var now corev1.Pod
 		err := c.client.Get(ctx, ctrl.ObjectKeyFromObject(&primary), &now)
-		if err == nil && now.Status.ContainerStatuses[0].RestartCount == status.RestartCount {
+		if err == nil && (len(now.Status.ContainerStatuses) == 0 || now.Status.ContainerStatuses[0].RestartCount == status.RestartCount) {
 			return "the API server does not know of it", nil
 		}
 		return "", err
