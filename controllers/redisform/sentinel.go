@@ -83,6 +83,11 @@ func (p *planner) replacePrimary(v view) {
 	elector := p.elector(gone)
 	successor := p.facts.server(gone.Follows)
 	switch {
+	case successor != nil && successor.Reached && successor.Primary:
+		// Those Sentinels that know of it tell the others, unless they have forgotten.
+		if p.waited("election") >= p.wanted.Timing.Patience {
+			p.repoint(successor, gone.Name+" follows it")
+		}
 	case elector == nil:
 		p.recover(gone)
 	case restarted && successor == nil, p.waited("election") >= p.wanted.Timing.Patience:

@@ -25,11 +25,53 @@ func (p *planner) recover(gone *Server) {
 		reason = Forming
 	}
 	p.is(reason, best.Name+" becomes the primary")
-	if gone == nil || best.Name == gone.Name {
+	switch {
+	case gone == nil || best.Name == gone.Name:
 		p.do(Step{Action: Promote, Member: best.Name, Why: why})
-	} else if best.Priority == neverPriority {
+	case best.Primary || !p.known(best):
+		p.promoteUnelectable(best, why)
+	case best.Priority == neverPriority:
 		// The Sentinels do the rest once they have heard of it.
 		p.do(Step{Action: Elect, Member: best.Name, Value: strconv.Itoa(normalPriority), Why: why})
+	case p.waitedForChoice():
+		p.promoteUnelectable(best, why+", and the Sentinels do not choose it")
+	}
+}
+
+// waitedForChoice tells whether Sentinels have had the time to choose the server that they may choose: most of them may watch
+// something else. There is one wait at a time, so that a longer one for data that are away goes on.
+func (p *planner) waitedForChoice() bool {
+	if p.cause == waitForData {
+		return p.waited(waitForData) >= 2*p.wanted.Timing.Patience
+	}
+	return p.waited("choice") >= p.wanted.Timing.Patience
+}
+
+// waitForData is the wait for servers that may have newer data.
+const waitForData = "data"
+
+// promoteUnelectable is for a server that Sentinels would never choose: because the primary was lost before it could tell them of
+// any replica, or because this one is a primary too, as one is that was cut off from the others. They would look for another
+// for good.
+func (p *planner) promoteUnelectable(best *Server, why string) {
+	if !best.Primary {
+		p.do(Step{Action: Promote, Member: best.Name, Why: why})
+		return
+	}
+	p.repoint(best, why)
+}
+
+// repoint makes all Sentinels watch a primary that they would not find by themselves.
+func (p *planner) repoint(primary *Server, why string) {
+	for _, observer := range p.facts.Sentinels {
+		monitor := observer.monitor(p.wanted.Name)
+		if !observer.Reached || observer.Ending || monitor != nil && monitor.Primary == primary.Endpoint() {
+			continue
+		}
+		if monitor != nil {
+			p.do(Step{Action: Unwatch, Member: observer.Name, Name: p.wanted.Name, Why: primary.Name + " is the primary: " + why})
+		}
+		p.do(p.watching(observer, primary))
 	}
 }
 
@@ -52,6 +94,10 @@ func (p *planner) choose(gone *Server) (best *Server, why string) {
 		return cmp.Or(compareBool(a.Keys > 0, b.Keys > 0), compareBool(a.Priority > 0, b.Priority > 0),
 			compareBool(a == last, b == last), p.compare(a, b))
 	})
+	// Of a primary that it follows it cannot have more than that has.
+	if primary := p.facts.server(best.Follows); best.LinkUp && primary != nil && primary.Reached && primary.Primary && !primary.Ending {
+		best = primary
+	}
 	switch {
 	case len(away) == 0:
 		return best, "all servers answer, and none has newer data"
@@ -83,7 +129,7 @@ func (p *planner) withoutOthers(best *Server) string {
 	switch {
 	case p.wanted.AcceptLoss:
 		return "the loss of what others may have is accepted"
-	case p.waited("data") < p.wanted.Timing.Patience:
+	case p.waited(waitForData) < p.wanted.Timing.Patience:
 		return ""
 	case best.Keys > 0 && slices.Contains(p.memory.InSync, best.Name):
 		return "it had all data when the primary was last seen"

@@ -101,6 +101,41 @@ func TestSentinelStories(t *testing.T) {
 			w.sentinels[1].forget()
 			w.sentinels[1].primary = "stranger:6379"
 		}},
+		{"primary-lost-before-its-replicas", false, func(w *sentinelWorld) {
+			w.tell("redis-0 is lost before it has a replica of which it could tell the Sentinels")
+			w.kill(w.servers[0])
+			w.run(80)
+			w.tell("it is back")
+			w.start(w.servers[0])
+		}},
+		{"rival-has-the-data", false, func(w *sentinelWorld) {
+			w.tell("the operator is away, redis-0 is cut off and replaced; two Sentinels lose their files, and its successors their data")
+			w.away, w.servers[0].cut = true, true
+			w.run(10)
+			for _, s := range w.sentinels[:2] {
+				s.forget()
+			}
+			for _, s := range w.servers[1:] {
+				w.kill(s)
+				w.start(s)
+			}
+			w.tell("all are back")
+			w.away, w.servers[0].cut = false, false
+		}},
+		{"fail-over-forgotten", false, func(w *sentinelWorld) {
+			w.tell("the operator is away, redis-0 is cut off; the two Sentinels that replace it lose their files, the third was blind")
+			w.away, w.servers[0].cut, w.sentinels[1].up = true, true, false
+			w.run(10)
+			for _, s := range w.sentinels {
+				if s.up {
+					s.forget()
+				}
+			}
+			w.kill(w.servers[0])
+			w.start(w.servers[0])
+			w.tell("all are back")
+			w.away, w.servers[0].cut, w.sentinels[1].up = false, false, true
+		}},
 		{"more-and-fewer", true, func(w *sentinelWorld) {
 			w.tell("two more replicas are wanted")
 			w.addServer(3)
@@ -120,8 +155,12 @@ func TestSentinelStories(t *testing.T) {
 		t.Run(story.name, func(t *testing.T) {
 			t.Parallel()
 			w := newSentinelWorld(t, 3, 3, story.persistent)
-			w.settle()
-			if story.name != "form" {
+			switch story.name {
+			case "form":
+			case "primary-lost-before-its-replicas":
+				w.run(2)
+			default:
+				w.settle()
 				w.trace = nil
 			}
 			story.tell(w)
@@ -129,7 +168,8 @@ func TestSentinelStories(t *testing.T) {
 			if w.emptied != "" {
 				t.Error(w.emptied)
 			}
-			if lost := w.lost(); lost > 0 && story.name != "whole-restart-without-volumes" {
+			loses := story.name == "whole-restart-without-volumes" || story.name == "rival-has-the-data"
+			if lost := w.lost(); lost > 0 && !loses {
 				t.Errorf("%d of %d acknowledged writes are lost", lost, len(w.acknowledged))
 			}
 			golden(t, "sentinel-"+story.name, w.story())
