@@ -18,6 +18,9 @@ type redirect struct {
 
 // redirectOf reads it from an error.
 func redirectOf(err error) (elsewhere redirect, moved bool) {
+	if err == nil {
+		return redirect{}, false // before refusal is allocated: each message that is received comes by here
+	}
 	var refusal goredis.Error
 	if !errors.As(err, &refusal) {
 		return redirect{}, false

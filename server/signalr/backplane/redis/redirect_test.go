@@ -43,6 +43,12 @@ func TestRedirectsAreRead(t *testing.T) {
 	}
 }
 
+func TestAnAnswerWithoutAnErrorCostsNothing(t *testing.T) {
+	if allocated := testing.AllocsPerRun(100, func() { redirectOf(nil) }); allocated > 0 {
+		t.Errorf("%v allocations", allocated)
+	}
+}
+
 func TestWhoIsNamedIsToldToTheTopology(t *testing.T) {
 	for _, test := range []struct{ said, asked, want string }{
 		{"MOVED 866 10.0.0.1:6379", "10.0.0.2:6379", "10.0.0.1:6379"},
