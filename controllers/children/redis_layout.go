@@ -104,9 +104,7 @@ func (s RedisSet) Selector(cluster string) map[string]string {
 }
 
 // RedisServiceHost is the name of the Service of the one Redis server, for which its certificate is.
-func RedisServiceHost(w Wanted) string {
-	return fmt.Sprintf("%s.%s.svc.%s", RedisName(w.Cluster.Name), w.Cluster.Namespace, w.ClusterDomain)
-}
+func RedisServiceHost(w Wanted) string { return serviceHost(w, RedisName(w.Cluster.Name)) }
 
 // RedisHost is the name of a Redis server that stays when its pod is replaced.
 func RedisHost(w Wanted, pod string) string { return hostOf(w, pod, RedisName(w.Cluster.Name)) }
@@ -117,8 +115,10 @@ func SentinelHost(w Wanted, pod string) string { return hostOf(w, pod, SentinelN
 // hostOf is a name with the domain of the Kubernetes cluster. A shorter one of a pod that is away would be looked for outside of the
 // Kubernetes cluster in the end, which takes seconds where nobody answers there: Sentinels stand still meanwhile, and then do not
 // trust themselves for half a minute.
-func hostOf(w Wanted, pod, service string) string {
-	return fmt.Sprintf("%s.%s.%s.svc.%s", pod, service, w.Cluster.Namespace, w.ClusterDomain)
+func hostOf(w Wanted, pod, service string) string { return pod + "." + serviceHost(w, service) }
+
+func serviceHost(w Wanted, service string) string {
+	return fmt.Sprintf("%s.%s.svc.%s", service, w.Cluster.Namespace, w.ClusterDomain)
 }
 
 // SentinelPod names the pod of a Sentinel.

@@ -61,8 +61,8 @@ func (t Teller) Certify(
 		return verify(state)
 	}
 	err := t.talk(ctx, cluster, secure, passwords, func(ctx context.Context, client *redis.Client) error {
-		if shown.Load() {
-			return nil
+		if err := client.Ping(ctx).Err(); err != nil || shown.Load() { // with the first command it connects
+			return err
 		}
 		return wire.ReadCertificate(ctx, client)
 	})
@@ -103,8 +103,5 @@ func (t Teller) talkAs(
 		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true,
 	})
 	defer func() { _ = client.Close() }()
-	if err := client.Ping(ctx).Err(); err != nil {
-		return err
-	}
 	return say(ctx, client)
 }
