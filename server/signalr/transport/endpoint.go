@@ -81,7 +81,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/negotiate"):
 		exchange.negotiate()
-	case r.Method == http.MethodGet && accepts(r, "text/event-stream"):
+	case isEventStream(r):
 		exchange.serveEvents()
 	case r.Method == http.MethodGet && isWebSocketUpgrade(r):
 		exchange.serveWebSocket()

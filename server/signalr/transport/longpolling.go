@@ -47,7 +47,7 @@ func (p *poll) leave() (begun bool) {
 
 // isPoll tells whether the request is a poll.
 func (x *exchange) isPoll() bool {
-	return x.request.Method == http.MethodGet && !isWebSocketUpgrade(x.request) && !accepts(x.request, "text/event-stream")
+	return x.request.Method == http.MethodGet && !isWebSocketUpgrade(x.request) && !isEventStream(x.request)
 }
 
 func (x *exchange) servePoll() {

@@ -62,6 +62,9 @@ type Manager struct {
 	options ManagerOptions
 	flusher *flusher
 	stop    context.CancelFunc
+	// relaying ends, with endRelays, the event streams of other servers' connections.
+	relaying  context.Context //nolint:containedctx // a part of the lifetime of the manager
+	endRelays context.CancelFunc
 	// loops are the heartbeat and the flusher's workers, sockets the goroutines of single connections.
 	loops, sockets sync.WaitGroup
 
@@ -95,6 +98,7 @@ func NewManager(options ManagerOptions) *Manager {
 		connections: make(map[string]*Connection), ended: make(map[string]time.Time), seeking: make(map[string]chan struct{}),
 		tunnels: make(map[*tunnel]*outlet),
 	}
+	m.relaying, m.endRelays = context.WithCancel(ctx)
 	for range runtime.GOMAXPROCS(0) {
 		m.loops.Go(func() { m.flusher.work(ctx) })
 	}
@@ -110,10 +114,11 @@ func (m *Manager) Connections() int {
 }
 
 // Shutdown refuses new connections, waits until those that have been finished are gone or ctx ends, cuts the others and
-// waits for everything that the manager started. The tunnels of clients of other servers end at once.
+// waits for everything that the manager started. The tunnels and event streams of clients of other servers end at once.
 func (m *Manager) Shutdown(ctx context.Context) {
 	gone := m.refuse()
 	m.endTunnels()
+	m.endRelays()
 	select {
 	case <-gone:
 	case <-ctx.Done():

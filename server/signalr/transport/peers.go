@@ -207,11 +207,31 @@ func (x *exchange) forward(connectionID, owner string, takes bool) (answered, of
 		}
 	}
 	writer := &timedWriter{ResponseWriter: x.writer, control: http.NewResponseController(x.writer), timeout: x.endpoint.options.TransportSendTimeout}
-	answered, offered = x.endpoint.manager.options.Peers.Forward(writer, x.request, connectionID, owner, takes)
-	if !answered {
+	request, end := x.endpoint.manager.relay(x.request)
+	defer end()
+	answered, offered = x.endpoint.manager.options.Peers.Forward(writer, request, connectionID, owner, takes)
+	switch {
+	case !answered:
 		maps.Copy(header, prepared)
+	case !writer.begun && request.Context().Err() != nil:
+		// It was ended from here. An empty answer would be that of a stream which is over.
+		x.refuseSearch(context.Cause(request.Context()))
 	}
 	return answered, offered
+}
+
+// relay returns the request to be forwarded. That for an event stream ends when the manager does: it would hold up the end of
+// this server for as long as the client stays. The client begins anew elsewhere.
+func (m *Manager) relay(r *http.Request) (forwarded *http.Request, end func()) {
+	if !isEventStream(r) {
+		return r, func() {}
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(m.relaying, cancel)
+	return r.WithContext(ctx), func() {
+		stop()
+		cancel()
+	}
 }
 
 // timedWriter gives each write of a response a time limit: a client that reads nothing shall not hold the owner's answer
@@ -220,10 +240,19 @@ type timedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
+	// begun is set with the first of it.
+	begun bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *timedWriter) WriteHeader(status int) {
+	w.begun = true
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (w *timedWriter) Write(data []byte) (int, error) {
+	w.begun = true
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
 	return w.ResponseWriter.Write(data)
 }

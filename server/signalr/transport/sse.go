@@ -37,6 +37,11 @@ func (s *requestSink) wake() {
 // abort implements attachment.
 func (s *requestSink) abort() { s.once.Do(func() { close(s.aborted) }) }
 
+// isEventStream tells whether the request is for server-sent events.
+func isEventStream(r *http.Request) bool {
+	return r.Method == http.MethodGet && accepts(r, "text/event-stream")
+}
+
 func (x *exchange) serveEvents() {
 	connection := x.connection()
 	if connection == nil || !x.bind(connection, ServerSentEvents) {
