@@ -17,7 +17,7 @@ const caughtUp = "caught up"
 //
 // A client that connects anew may have heard a message at its former server that is still on its way here. Once the
 // client's own channel is confirmed that message cannot come any more over the same connection, but over another it can,
-// and the client would hear it twice.
+// and the client would hear it twice. With streams Redis confirms nothing, and this server may read behind another.
 func (s *subscriptions) catchUp(patience time.Duration) *waiter {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

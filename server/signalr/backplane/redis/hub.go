@@ -151,11 +151,11 @@ func (h *hub) Subscribe(ctx context.Context, targets ...backplane.Target) error 
 	return nil
 }
 
-// catchUp waits for what a client must not hear, if there is one among targets, and nil if nothing of it can come once its own
-// channel is confirmed: in all modes with a single order of messages.
+// catchUp waits for what a client must not hear, if there is one among targets. It returns nil where nothing of it can come once
+// the client's own channel is confirmed: over the one connection of publish/subscribe.
 func (h *hub) catchUp(targets []backplane.Target, patience time.Duration) *waiter {
 	begins := func(target backplane.Target) bool { return target.Scope == backplane.ScopeConnection }
-	if h.plane.options.Mode != ModeSharded || !slices.ContainsFunc(targets, begins) {
+	if h.plane.options.Mode == ModePubSub || !slices.ContainsFunc(targets, begins) {
 		return nil
 	}
 	return h.plane.table.catchUp(patience)

@@ -17,10 +17,8 @@ type streams struct {
 
 func newStreams(connector connector, options Options, table *subscriptions, status *status) *streams {
 	keys := streamKeys{options.ChannelPrefix}
-	return &streams{
-		writer: newStreamWriter(connector, keys, options, status),
-		reader: newStreamReader(connector, keys, options, table, status),
-	}
+	writer := newStreamWriter(connector, keys, options, status)
+	return &streams{writer: writer, reader: newStreamReader(connector, keys, options, table, status, writer.inquire)}
 }
 
 func (s *streams) run(ctx context.Context) {

@@ -15,8 +15,8 @@ import (
 )
 
 // streamReader reads the streams of all hubs of one process over one connection. A channel is subscribed as soon as its
-// stream has a place from which it is read: Redis knows nothing of channels here, so joining takes no round trip and goes
-// on while Redis is away.
+// stream has a place from which it is read: Redis knows nothing of channels here, so that takes no round trip and goes on
+// while Redis is away.
 type streamReader struct {
 	connector connector
 	keys      streamKeys
@@ -24,6 +24,8 @@ type streamReader struct {
 	leg       *leg
 	logger    *slog.Logger
 	observer  Observer
+	// inquire asks Redis over another connection, this one being blocked, where streams end.
+	inquire func(streams []string, answer func(ends map[string]stream.ID))
 	// block is how long Redis may wait for something to send.
 	block time.Duration
 	// history is that of the Redis that was read last. Only the goroutine of run touches it.
@@ -40,6 +42,8 @@ type streamReader struct {
 	interrupt func()
 	// interrupted: the connection ended for that reason.
 	interrupted bool
+	// ahead are the places that catchUp of the table waits for, by stream; nil if for none.
+	ahead map[string]stream.ID
 }
 
 // readStream is one stream that is read.
@@ -47,15 +51,20 @@ type readStream struct {
 	key string
 	// cursor belongs to the reader's goroutine once it is set; nil until a place was found. Setting it takes the mutex.
 	cursor *stream.Cursor
-	// channels are subscribed, waiting those of them that are not confirmed yet; the reader's mutex guards both.
+	// The reader's mutex guards what follows: channels are subscribed, waiting those of them that are not confirmed yet;
+	// reached is the place of the last entry that was delivered.
 	channels int
 	waiting  []string
+	reached  stream.ID
 }
 
-func newStreamReader(connector connector, keys streamKeys, options Options, table *subscriptions, status *status) *streamReader {
+func newStreamReader(
+	connector connector, keys streamKeys, options Options, table *subscriptions, status *status,
+	inquire func(streams []string, answer func(ends map[string]stream.ID)),
+) *streamReader {
 	return &streamReader{
 		connector: connector, keys: keys, table: table, leg: status.leg(subscribing), logger: options.Logger,
-		observer: options.Observer, block: options.HealthCheckInterval,
+		inquire: inquire, observer: options.Observer, block: options.HealthCheckInterval,
 		changed: make(chan struct{}, 1), streams: make(map[string]*readStream),
 	}
 }
@@ -69,6 +78,9 @@ const (
 
 // run keeps a connection until ctx ends.
 func (r *streamReader) run(ctx context.Context) {
+	// Over a lost connection too: what it did not bring comes over the next.
+	r.table.flows()
+	defer r.table.ebbs()
 	var subscribing sync.WaitGroup
 	subscribing.Go(func() { r.subscribe(ctx) })
 	defer subscribing.Wait()
@@ -99,6 +111,9 @@ func (r *streamReader) subscribe(ctx context.Context) {
 		}
 		for _, channel := range subscribe {
 			r.joinStream(channel)
+		}
+		if r.table.ask() {
+			r.inquire(r.keysRead(), r.aim)
 		}
 		select {
 		case <-r.table.wake:
@@ -141,6 +156,7 @@ func (r *streamReader) leaveStream(channel string) {
 	}
 	if found.channels--; found.channels == 0 {
 		delete(r.streams, key)
+		r.arrive()
 	}
 }
 
@@ -219,6 +235,7 @@ func (r *streamReader) rewind(ctx context.Context, client *goredis.Client) error
 			return err
 		}
 		r.missed(found.key, found.cursor.NewHistory(info))
+		r.advance(found)
 	}
 	return nil
 }
@@ -265,6 +282,8 @@ func (r *streamReader) begin(ctx context.Context, client *goredis.Client, begun 
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	begun.cursor = stream.NewCursor(info, tail, whole)
+	begun.reached = begun.cursor.Position()
+	r.arrive()
 	for _, channel := range begun.waiting {
 		r.table.confirm(channel)
 	}
@@ -305,6 +324,7 @@ func (r *streamReader) step(ctx context.Context, client *goredis.Client, from *r
 	}
 	if info.LastGenerated.Before(cursor.Position()) { // the stream was deleted and began anew
 		r.missed(from.key, cursor.NewHistory(info))
+		r.advance(from)
 		r.table.hears(r.table.source())
 		return info == stream.Info{}, nil
 	}
@@ -396,6 +416,7 @@ func (r *streamReader) take(from *readStream, messages []goredis.XMessage) {
 			handler([]byte(entry.payload))
 		}
 	}
+	r.advance(from)
 }
 
 // missed counts and tells of entries that were gone before they were read.

@@ -38,6 +38,8 @@ type streamWriter struct {
 	// history is that of the Redis that the accepted items were given to.
 	history string
 	written map[string]struct{}
+	// inquiry is what was asked last and not answered yet; nil if nothing.
+	inquiry *inquiry
 	// hadReplicas: a Redis that was written to had replicas once.
 	hadReplicas bool
 	closed      bool
@@ -182,6 +184,9 @@ func (w *streamWriter) serve(ctx context.Context, opened *session, found facts) 
 	defer health.Stop()
 	defer trim.Stop()
 	for {
+		if err := w.look(ctx, opened.client); err != nil {
+			return err
+		}
 		if batch := w.next(); len(batch) > 0 {
 			if err := w.send(ctx, opened.client, batch); err != nil {
 				return err
