@@ -65,13 +65,9 @@ func (p *planner) promoteUnelectable(best *Server, why string) {
 func (p *planner) repoint(primary *Server, why string) {
 	for _, observer := range p.facts.Sentinels {
 		monitor := observer.monitor(p.wanted.Name)
-		if !observer.Reached || observer.Ending || monitor != nil && monitor.Primary == primary.Endpoint() {
-			continue
+		if observer.Reached && !observer.Ending && (monitor == nil || monitor.Primary != primary.Endpoint()) {
+			p.point(observer, primary, primary.Name+" is the primary: "+why)
 		}
-		if monitor != nil {
-			p.do(Step{Action: Unwatch, Member: observer.Name, Name: p.wanted.Name, Why: primary.Name + " is the primary: " + why})
-		}
-		p.do(p.watching(observer, primary))
 	}
 }
 

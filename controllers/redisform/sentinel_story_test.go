@@ -18,36 +18,59 @@ func (w *sentinelWorld) settle() {
 	w.t.Fatalf("it does not become well:\n%s", w.story())
 }
 
+// story is what a story begins with and how it may end.
+type story struct {
+	name string
+	// persistent: servers have volumes.
+	persistent bool
+	// fromNothing: the story tells from the first moment on; young: it begins there. Others begin when all is well.
+	fromNothing, young bool
+	// loses: acknowledged writes are lost, or may be, because nobody has them any more.
+	loses bool
+}
+
+// begin runs until the story begins.
+func (w *sentinelWorld) begin(told story) {
+	w.t.Helper()
+	switch {
+	case told.fromNothing:
+	case told.young:
+		w.run(2)
+	default:
+		w.settle()
+		w.trace = nil
+	}
+}
+
 // TestSentinelStories has whole stories, with what was seen and done at each second.
 func TestSentinelStories(t *testing.T) {
 	t.Parallel()
 	stories := []struct {
-		name       string
-		persistent bool
-		tell       func(*sentinelWorld)
+		story
+		tell func(*sentinelWorld)
 	}{
-		{"form", false, func(*sentinelWorld) {}},
-		{"primary-killed", false, func(w *sentinelWorld) {
+		{story{name: "form", fromNothing: true}, func(*sentinelWorld) {}},
+		{story{name: "primary-killed"}, func(w *sentinelWorld) {
 			primary := w.accepted()
 			w.tell(primary.Name + " is killed, and comes back after 20 seconds without its data")
 			w.kill(primary)
 			w.run(20)
 			w.start(primary)
 		}},
-		{"primary-restarts-empty-at-once", false, func(w *sentinelWorld) {
+		{story{name: "primary-restarts-empty-at-once"}, func(w *sentinelWorld) {
 			primary := w.accepted()
 			w.tell(primary.Name + " starts again without its data before anybody has missed it")
 			w.kill(primary)
 			w.start(primary)
 		}},
-		{"node-lost", true, func(w *sentinelWorld) {
+		{story{name: "node-lost", persistent: true}, func(w *sentinelWorld) {
 			w.tell("the node of the primary and of a Sentinel is lost for 5 minutes")
 			w.servers[0].cut, w.sentinels[0].up = true, false
 			w.run(300)
 			w.tell("it is back")
 			w.servers[0].cut, w.sentinels[0].up = false, true
 		}},
-		{"upgrade", true, func(w *sentinelWorld) {
+		{story{name: "upgrade", persistent: true}, func(w *sentinelWorld) {
 			w.tell("all pods are outdated")
 			for _, s := range w.servers {
 				s.Outdated = true
@@ -56,22 +79,22 @@ func TestSentinelStories(t *testing.T) {
 				s.Outdated = true
 			}
 		}},
-		{"whole-restart-with-volumes", true, func(w *sentinelWorld) {
+		{story{name: "whole-restart-with-volumes", persistent: true}, func(w *sentinelWorld) {
 			w.tell("all pods end at once; the last primary starts last")
 			w.restartAll(false)
 		}},
-		{"whole-restart-without-volumes", false, func(w *sentinelWorld) {
+		{story{name: "whole-restart-without-volumes", loses: true}, func(w *sentinelWorld) {
 			w.tell("all pods end at once; the last primary starts last")
 			w.restartAll(true)
 		}},
-		{"whole-restart-volume-lost", true, func(w *sentinelWorld) {
+		{story{name: "whole-restart-volume-lost", persistent: true}, func(w *sentinelWorld) {
 			w.tell("all pods end at once, and the volume of the last primary is empty")
 			w.accepted().disk = nil
 			primary := w.accepted()
 			w.restartAll(true)
 			primary.data, primary.disk = nil, nil
 		}},
-		{"partition", true, func(w *sentinelWorld) {
+		{story{name: "partition", persistent: true}, func(w *sentinelWorld) {
 			primary := w.accepted()
 			w.tell(primary.Name + " is cut off for a minute, and is still a primary when it is back")
 			primary.cut = true
@@ -79,7 +102,7 @@ func TestSentinelStories(t *testing.T) {
 			w.tell("it is back")
 			primary.cut = false
 		}},
-		{"operator-away", true, func(w *sentinelWorld) {
+		{story{name: "operator-away", persistent: true}, func(w *sentinelWorld) {
 			primary := w.accepted()
 			w.tell("the operator is away; " + primary.Name + " is killed and comes back after 10 seconds")
 			w.away = true
@@ -90,25 +113,25 @@ func TestSentinelStories(t *testing.T) {
 			w.tell("the operator is back")
 			w.away = false
 		}},
-		{"sentinels-forget", true, func(w *sentinelWorld) {
+		{story{name: "sentinels-forget", persistent: true}, func(w *sentinelWorld) {
 			w.tell("all Sentinels lose their files")
 			for _, s := range w.sentinels {
 				s.forget()
 			}
 		}},
-		{"wrong-primary", true, func(w *sentinelWorld) {
+		{story{name: "wrong-primary", persistent: true}, func(w *sentinelWorld) {
 			w.tell("a Sentinel watches a stranger")
 			w.sentinels[1].forget()
 			w.sentinels[1].primary = "stranger:6379"
 		}},
-		{"primary-lost-before-its-replicas", false, func(w *sentinelWorld) {
+		{story{name: "primary-lost-before-its-replicas", young: true}, func(w *sentinelWorld) {
 			w.tell("redis-0 is lost before it has a replica of which it could tell the Sentinels")
 			w.kill(w.servers[0])
 			w.run(80)
 			w.tell("it is back")
 			w.start(w.servers[0])
 		}},
-		{"rival-has-the-data", false, func(w *sentinelWorld) {
+		{story{name: "rival-has-the-data", loses: true}, func(w *sentinelWorld) {
 			w.tell("the operator is away, redis-0 is cut off and replaced; two Sentinels lose their files, and its successors their data")
 			w.away, w.servers[0].cut = true, true
 			w.run(10)
@@ -122,7 +145,7 @@ func TestSentinelStories(t *testing.T) {
 			w.tell("all are back")
 			w.away, w.servers[0].cut = false, false
 		}},
-		{"fail-over-forgotten", false, func(w *sentinelWorld) {
+		{story{name: "fail-over-forgotten"}, func(w *sentinelWorld) {
 			w.tell("the operator is away, redis-0 is cut off; the two Sentinels that replace it lose their files, the third was blind")
 			w.away, w.servers[0].cut, w.sentinels[1].up = true, true, false
 			w.run(10)
@@ -136,7 +159,7 @@ func TestSentinelStories(t *testing.T) {
 			w.tell("all are back")
 			w.away, w.servers[0].cut, w.sentinels[1].up = false, false, true
 		}},
-		{"more-and-fewer", true, func(w *sentinelWorld) {
+		{story{name: "more-and-fewer", persistent: true}, func(w *sentinelWorld) {
 			w.tell("two more replicas are wanted")
 			w.addServer(3)
 			w.addServer(4)
@@ -151,28 +174,20 @@ func TestSentinelStories(t *testing.T) {
 			}
 		}},
 	}
-	for _, story := range stories {
-		t.Run(story.name, func(t *testing.T) {
+	for _, told := range stories {
+		t.Run(told.name, func(t *testing.T) {
 			t.Parallel()
-			w := newSentinelWorld(t, 3, 3, story.persistent)
-			switch story.name {
-			case "form":
-			case "primary-lost-before-its-replicas":
-				w.run(2)
-			default:
-				w.settle()
-				w.trace = nil
-			}
-			story.tell(w)
+			w := newSentinelWorld(t, 3, 3, told.persistent)
+			w.begin(told.story)
+			told.tell(w)
 			w.settle()
 			if w.emptied != "" {
 				t.Error(w.emptied)
 			}
-			loses := story.name == "whole-restart-without-volumes" || story.name == "rival-has-the-data"
-			if lost := w.lost(); lost > 0 && !loses {
+			if lost := w.lost(); lost > 0 && !told.loses {
 				t.Errorf("%d of %d acknowledged writes are lost", lost, len(w.acknowledged))
 			}
-			golden(t, "sentinel-"+story.name, w.story())
+			golden(t, "sentinel-"+told.name, w.story())
 		})
 	}
 }

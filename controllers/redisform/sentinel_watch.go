@@ -27,6 +27,14 @@ func (p *planner) watching(observer Observer, primary *Server) Step {
 	return Step{Action: Watch, Member: observer.Name, Target: primary.Name, Name: p.wanted.Name, Quorum: p.wanted.Quorum}
 }
 
+// point makes a Sentinel watch a primary that it would not find by itself.
+func (p *planner) point(observer Observer, primary *Server, why string) {
+	if observer.monitor(p.wanted.Name) != nil {
+		p.do(Step{Action: Unwatch, Member: observer.Name, Name: p.wanted.Name, Why: why})
+	}
+	p.do(p.watching(observer, primary))
+}
+
 // keepSentinels makes all Sentinels watch the primary in the same way, and know each other and the replicas, and nobody
 // who is gone. It returns what is missing.
 func (p *planner) keepSentinels(v view) (troubles []string) {
@@ -61,8 +69,7 @@ func (p *planner) keepSentinel(v view, observer Observer) (trouble string) {
 	case monitor.Primary != v.primary.Endpoint():
 		// The others tell it, unless it cannot hear them.
 		if p.waited("views") >= p.wanted.Timing.Patience {
-			p.do(Step{Action: Unwatch, Member: observer.Name, Name: p.wanted.Name, Why: "it has watched another primary for long"},
-				p.watching(observer, v.primary))
+			p.point(observer, v.primary, "it has watched another primary for long")
 		}
 		return "watches another primary"
 	}
