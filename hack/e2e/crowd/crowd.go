@@ -49,6 +49,7 @@ type Crowd struct {
 	mu     sync.Mutex // guards what follows
 	phases map[string]*phase
 	joined map[string]bool // clients, and whether they are connected now
+	silent map[string]bool // clients that have heard nothing since their WebSocket ended, be it that the connection outlives it
 	moved  time.Time       // when one of them came or went last
 	next   int             // number of the next phase
 
@@ -65,7 +66,8 @@ type phase struct {
 // Start returns a crowd whose clients are all connected.
 func Start(ctx context.Context, options Options) (*Crowd, error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Crowd{options: options, stop: stop, phases: map[string]*phase{}, joined: map[string]bool{}, errs: make(chan error, 1)}
+	c := newCrowd(options)
+	c.stop = stop
 	for i := range options.Go {
 		client := &goClient{crowd: c, id: "go-" + strconv.Itoa(i), connected: make(chan struct{})}
 		c.speakers = append(c.speakers, client)
@@ -84,6 +86,13 @@ func Start(ctx context.Context, options Options) (*Crowd, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+func newCrowd(options Options) *Crowd {
+	return &Crowd{
+		options: options, errs: make(chan error, 1),
+		phases: map[string]*phase{}, joined: map[string]bool{}, silent: map[string]bool{},
+	}
 }
 
 // Stop ends all clients.
@@ -113,7 +122,8 @@ func (c *Crowd) AwaitAll(ctx context.Context) error {
 }
 
 // AwaitCalm returns when all clients are connected and none has come or gone for a while from now on: a client may take a
-// moment to notice that its server is gone.
+// moment to notice that its server is gone. One with stateful reconnect is connected without a WebSocket, too, and may still
+// learn that there is nothing to resume: it is there when it has heard something. So somebody has to speak.
 func (c *Crowd) AwaitCalm(ctx context.Context, while time.Duration) error {
 	since := time.Now()
 	for {
@@ -124,8 +134,11 @@ func (c *Crowd) AwaitCalm(ctx context.Context, while time.Duration) error {
 		if c.moved.After(since) {
 			since = c.moved
 		}
-		c.mu.Unlock()
 		rest := while - time.Since(since)
+		if len(c.silent) > 0 {
+			rest = max(rest, 50*time.Millisecond)
+		}
+		c.mu.Unlock()
 		if rest <= 0 {
 			return nil
 		}
@@ -155,6 +168,7 @@ func (c *Crowd) join(client string, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.joined[client], c.moved = true, time.Now()
+	delete(c.silent, client)
 	if again {
 		c.reconnects.Add(1)
 	}
@@ -170,9 +184,20 @@ func (c *Crowd) leave(client string) {
 	c.joined[client], c.moved = false, time.Now()
 }
 
+// loseSocket notes that a client's WebSocket has ended.
+func (c *Crowd) loseSocket(client string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent[client], c.moved = true, time.Now()
+}
+
 // hear books a message that a client received.
 func (c *Crowd) hear(client, text, server string, at time.Time) {
 	c.mu.Lock()
+	if c.silent[client] {
+		delete(c.silent, client)
+		c.moved = time.Now()
+	}
 	phase := c.phaseOf(text)
 	if phase != nil {
 		phase.servers[server]++

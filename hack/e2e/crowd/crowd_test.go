@@ -9,9 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/chat"
@@ -167,6 +169,28 @@ func TestACrowdComesBackAndCountsIt(t *testing.T) {
 	if err != nil || got.Reconnects != 4 {
 		t.Errorf("a server that ends and comes back: %+v, %v; want 4 reconnects", got, err)
 	}
+}
+
+func TestAClientWithStatefulReconnectIsBackWhenItHearsSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(Options{JavaScript: 1})
+		tell := func(event string) { c.follow(strings.NewReader(`{"client":"js-0",` + event + "}\n")) }
+		tell(`"event":"joined"`)
+		tell(`"event":"socket"`)
+		calm := make(chan error, 1)
+		go func() { calm <- c.AwaitCalm(t.Context(), time.Second) }()
+		time.Sleep(time.Minute)
+		select {
+		case err := <-calm:
+			t.Fatalf("all is calm while a client has no WebSocket: %v", err)
+		default:
+		}
+		heard := time.Now()
+		tell(`"event":"heard","text":"phase 1/js-0/1"`)
+		if err := <-calm; err != nil || time.Since(heard) < time.Second {
+			t.Errorf("calm %s after the client was back: %v", time.Since(heard), err)
+		}
+	})
 }
 
 func hasJavaScript(folder string) bool {

@@ -118,6 +118,8 @@ func (c *Crowd) follow(output io.Reader) {
 			c.join(e.Client, e.Event == "back")
 		case "left":
 			c.leave(e.Client)
+		case "socket":
+			c.loseSocket(e.Client)
 		case "heard":
 			c.hear(e.Client, e.Text, e.Server, time.UnixMilli(e.At))
 		case "answered":
