@@ -98,9 +98,12 @@ uninstall: ## Remove the CustomResourceDefinition and with it every ChatCluster 
 
 ##@ Test
 
+# What make test gives to go test for the packages of this module.
+TESTFLAGS ?= -timeout 5m
+
 .PHONY: test
 test: page ## Run all tests; what needs something that is absent says so and is skipped
-	$(GO) test -timeout 5m ./...
+	$(GO) test $(TESTFLAGS) ./...
 	$(GO) -C hack/envtest test ./...
 	$(GO) -C hack/manifests test ./...
 	cd server/web && $(NPM) test
