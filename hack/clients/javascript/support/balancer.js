@@ -1,6 +1,7 @@
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
+import { lastly } from "./ending.js";
 
 // A Balancer sends every single request to another server than the request before: no client could be less sticky.
 export class Balancer {
@@ -24,7 +25,7 @@ export class Balancer {
     balancer.#server.listen(0, "127.0.0.1");
     await once(balancer.#server, "listening");
     balancer.url = `http://127.0.0.1:${balancer.#server.address().port}`;
-    test.after(() => balancer.#close());
+    lastly(test, () => balancer.#close());
     return balancer;
   }
 

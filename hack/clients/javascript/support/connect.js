@@ -1,5 +1,6 @@
 import signalR from "@microsoft/signalr";
 import signalRMessagePack from "@microsoft/signalr-protocol-msgpack";
+import { lastly } from "./ending.js";
 
 const { HttpTransportType, HubConnectionBuilder, LogLevel } = signalR;
 
@@ -23,7 +24,7 @@ export function build(test, url, way = ways[0], { configure, ...options } = {}) 
   if (way.protocol === "messagepack") builder.withHubProtocol(new signalRMessagePack.MessagePackHubProtocol());
   configure?.(builder);
   const connection = builder.build();
-  test.after(() => connection.stop());
+  lastly(test, () => connection.stop());
   return connection;
 }
 
