@@ -91,15 +91,10 @@ func startTunnels(t *testing.T, trouble int) (*oneOwner, *Manager, *wire) {
 // attached returns the owner's end of the tunnel.
 func (o *oneOwner) attached(t *testing.T) net.Conn {
 	t.Helper()
-	select {
-	case far := <-o.tunnels:
-		t.Cleanup(func() { _ = far.Close() })
-		_ = far.SetDeadline(time.Now().Add(patience))
-		return far
-	case <-time.After(patience):
-		t.Fatal("nobody was attached")
-		return nil
-	}
+	far := within(t, "somebody is attached", o.tunnels)
+	t.Cleanup(func() { _ = far.Close() })
+	_ = far.SetDeadline(time.Now().Add(patience))
+	return far
 }
 
 func TestASocketIsTunnelledToTheOwner(t *testing.T) {
@@ -235,9 +230,5 @@ func TestTunnelsEndWithTheServer(t *testing.T) {
 	}()
 	client.expectEnd(t)
 	_ = client.Close()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatal("the server does not end")
-	}
+	within(t, "the server ends", done)
 }

@@ -3,6 +3,7 @@ package redis
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,13 @@ func TestAConnectionThatDoesNotAnswerIsWaitedForOnce(t *testing.T) {
 type blocked struct {
 	*recorder
 	entered, release chan struct{}
+	// letGo closes release, once.
+	letGo func()
+}
+
+func newBlocked() *blocked {
+	release := make(chan struct{})
+	return &blocked{newRecorder(), make(chan struct{}), release, sync.OnceFunc(func() { close(release) })}
 }
 
 func (b *blocked) Deliver(target backplane.Target, message backplane.Message) {
@@ -88,14 +96,26 @@ func (b *blocked) Deliver(target backplane.Target, message backplane.Message) {
 	b.recorder.Deliver(target, message)
 }
 
+// withPatience makes a client that connects wait for what is from before for longer than any test does.
+func withPatience(o *Options) { o.SubscribeTimeout = catchUpShare * 4 * patience }
+
+// connecting subscribes the channel of a client and returns what comes of it.
+func connecting(t *testing.T, hub backplane.Hub, id string) (connected <-chan error) {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- hub.Subscribe(t.Context(), toConnection(id)) }()
+	return result
+}
+
 // The confirmation of a client's own channel can overtake what another primary has sent before.
 func TestAClientThatConnectsHearsNothingFromBefore(t *testing.T) {
 	t.Parallel()
 	servers := Servers{Addresses: strings.Split(redistest.StartCluster(t).Endpoints(), ",")}
 	sender := openHub(t, startAt(t, servers, withSharded), newRecorder())
-	plane := startAt(t, servers, both(withSharded, func(o *Options) { o.SubscribeTimeout = 10 * time.Minute }))
-	receiver := &blocked{recorder: newRecorder(), entered: make(chan struct{}), release: make(chan struct{})}
+	plane := startAt(t, servers, both(withSharded, withPatience))
+	receiver := newBlocked()
 	hub := openHub(t, plane, receiver)
+	t.Cleanup(receiver.letGo) // else the hub could not close
 	carrier := plane.carrier.(*sharded)
 	late, _, _ := carrier.serving("Chat:all")
 	name := 0
@@ -106,19 +126,18 @@ func TestAClientThatConnectsHearsNothingFromBefore(t *testing.T) {
 	publish(t, sender, toAll, "from before")
 	receiveFrom(t, "the message from before", receiver.entered)
 
-	subscribed := make(chan error, 1)
-	go func() { subscribed <- hub.Subscribe(testContext(t), toConnection(connection())) }()
+	connected := connecting(t, hub, connection())
 	eventually(t, "the link that is late is asked", func() bool { return isAsked(late.part) })
 	eventually(t, "the client's own channel is in place", func() bool {
 		return isDone(plane.table.await([]string{"Chat:connection:" + connection()}))
 	})
 	select {
-	case <-subscribed:
+	case <-connected:
 		t.Error("the client is connected while a message from before is still to come")
 	default:
 	}
-	close(receiver.release)
-	if err := receiveFrom(t, "the client is connected", subscribed); err != nil {
+	receiver.letGo()
+	if err := receiveFrom(t, "the client is connected", connected); err != nil {
 		t.Error(err)
 	}
 	receiver.expect(t, toAll, "from before")

@@ -1,26 +1,13 @@
 package redis
 
 import (
-	"sync"
 	"testing"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
-
-// withPatience makes a client that connects wait for what is from before for longer than any test does.
-func withPatience(o *Options) { o.SubscribeTimeout = catchUpShare * 4 * patience }
-
-// connecting subscribes the channel of a client and returns what comes of it.
-func connecting(t *testing.T, hub backplane.Hub, id string) (connected <-chan error) {
-	t.Helper()
-	result := make(chan error, 1)
-	go func() { result <- hub.Subscribe(t.Context(), toConnection(id)) }()
-	return result
-}
 
 // A server that reads behind another would tell a client what it has heard there.
 func TestStreamsTellAClientThatConnectsNothingFromBefore(t *testing.T) {
@@ -28,10 +15,9 @@ func TestStreamsTellAClientThatConnectsNothingFromBefore(t *testing.T) {
 	redis := redistest.Start(t)
 	sender := openHub(t, startPlane(t, redis.Address, withStreams), newRecorder())
 	plane := startPlane(t, redis.Address, both(withStreams, withPatience))
-	receiver := &blocked{recorder: newRecorder(), entered: make(chan struct{}), release: make(chan struct{})}
-	release := sync.OnceFunc(func() { close(receiver.release) })
+	receiver := newBlocked()
 	hub := openHub(t, plane, receiver)
-	t.Cleanup(release) // else the hub could not close
+	t.Cleanup(receiver.letGo) // else the hub could not close
 	publish(t, sender, toAll, "from before")
 	receiveFrom(t, "the message from before", receiver.entered)
 
@@ -47,7 +33,7 @@ func TestStreamsTellAClientThatConnectsNothingFromBefore(t *testing.T) {
 		t.Error("the client is connected while a message from before is still to come")
 	default:
 	}
-	release()
+	receiver.letGo()
 	if err := receiveFrom(t, "the client is connected", connected); err != nil {
 		t.Error(err)
 	}
