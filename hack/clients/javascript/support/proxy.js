@@ -1,5 +1,6 @@
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
+import { lastly } from "./ending.js";
 import { until } from "./wait.js";
 
 // A Proxy is a TCP proxy in front of one server, whose network the test breaks and mends.
@@ -21,7 +22,7 @@ export class Proxy {
     proxy.#server.listen(0, "127.0.0.1");
     await once(proxy.#server, "listening");
     proxy.url = `http://127.0.0.1:${proxy.#server.address().port}`;
-    test.after(() => proxy.#close());
+    lastly(test, () => proxy.#close());
     return proxy;
   }
 
