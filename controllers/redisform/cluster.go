@@ -94,12 +94,27 @@ func (p *planner) reportCluster(v *clusterView) {
 	}
 	status.Quorum = len(v.shards) > 0 && there > len(v.shards)/2
 	status.Serving = owned == Slots
-	p.out.Memory.InSync, p.out.Memory.Epoch = inSync, status.Epoch
+	p.out.Memory.InSync, p.out.Memory.Epoch = slices.Concat(inSync, p.inSyncUnseen(v)), status.Epoch
 	if status.Serving {
 		now := strings.Join(primaries, ",")
 		status.FailedOver = p.memory.Primary != "" && p.memory.Primary != now
 		p.out.Memory.Primary = now
 	}
+}
+
+// inSyncUnseen are the servers that do not answer and had all data when that was last seen: as long as their primaries do not answer
+// either, they miss nothing.
+func (p *planner) inSyncUnseen(v *clusterView) (names []string) {
+	for i := range p.facts.Servers {
+		server := &p.facts.Servers[i]
+		if server.Reached || !slices.Contains(p.memory.InSync, server.Name) {
+			continue
+		}
+		if len(v.shards) == 0 || len(v.shards) == p.wanted.Shards && p.home(v, server).Primary == nil {
+			names = append(names, server.Name)
+		}
+	}
+	return names
 }
 
 // introduce makes all nodes know each other, and where they are now. Nodes tell each other of a new address as long as one

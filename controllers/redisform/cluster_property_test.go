@@ -61,6 +61,7 @@ func (w *clusterWorld) fault(rt *rapid.T) {
 		"restart":  func() { w.kill(node); w.start(node) },
 		"move":     func() { w.kill(node); node.IP = "moved-" + node.IP; w.start(node) },
 		"cut":      func() { node.cut = true },
+		"deaf":     func() { node.deaf = true },
 		"outdated": func() { node.Outdated = true },
 		"away":     func() { w.away = true },
 	}
@@ -74,7 +75,7 @@ func (w *clusterWorld) heal() {
 	w.tell("all come back")
 	w.away = false
 	for _, n := range w.nodes {
-		n.cut = false
+		n.cut, n.deaf = false, false
 		if !n.up {
 			w.start(n)
 		}

@@ -22,24 +22,47 @@ func (p *planner) replaceOwners(v *clusterView) (troubles []string) {
 	patient := p.waited("primaries") >= p.wanted.Timing.Patience
 	majority := len(v.shards)-len(lost) > len(v.shards)/2
 	for _, shard := range lost {
-		gone := p.gone(v, v.peers[shard.ID])
-		away := slices.ContainsFunc(shard.Away, func(peer Peer) bool { return !p.gone(v, peer) })
-		best := p.successor(shard, gone && !away)
-		switch {
-		case best == nil || !gone && !patient:
-		case majority && (gone || v.peers[shard.ID].Failed):
-			p.do(Step{Action: TakeOver, Member: best.Name, Value: Forced, Why: "its primary is away, and no replica was elected"})
-		case gone:
-			p.do(Step{Action: TakeOver, Member: best.Name, Value: Unasked, Why: "its primary is gone for good, and so are most others"})
+		if gone := p.gone(v, v.peers[shard.ID]); (gone || patient) && len(shard.Replicas) > 0 {
+			troubles = append(troubles, p.replaceOwner(v, shard, gone, majority)...)
 		}
 	}
 	return troubles
 }
 
+// replaceOwner replaces the primary of a shard, which is gone for good or has been away for long; majority tells whether most
+// primaries are there.
+func (p *planner) replaceOwner(v *clusterView, shard *shardView, gone, majority bool) (troubles []string) {
+	away := slices.ContainsFunc(shard.Away, func(peer Peer) bool { return !p.gone(v, peer) })
+	best := p.successor(shard, gone && !away || p.wanted.AcceptLoss)
+	switch {
+	case best == nil:
+		waits := "no replica that answers had all data of " + p.nameOf(v, shard.ID)
+		if majority {
+			p.is(WaitingForData, waits)
+		}
+		return []string{waits}
+	case majority && (gone || v.peers[shard.ID].Failed):
+		p.do(Step{Action: TakeOver, Member: best.Name, Value: Forced, Why: "its primary is away, and no replica was elected"})
+	case gone:
+		p.do(Step{Action: TakeOver, Member: best.Name, Value: Unasked, Why: "its primary is gone for good, and so are most others"})
+	case p.wanted.AcceptLoss && !majority && p.missed(shard.ID):
+		p.do(Step{Action: TakeOver, Member: best.Name, Value: Unasked, Why: "the loss of what its primary and most others may have is accepted"})
+	}
+	return nil
+}
+
+// missed tells whether other nodes miss one too: whom only the operator does not reach is at work.
+func (p *planner) missed(id string) bool {
+	return slices.ContainsFunc(p.nodes(), func(server *Server) bool {
+		peer := server.Node.peer(id)
+		return peer != nil && (peer.Suspected || peer.Failed)
+	})
+}
+
 // successor is the replica with the most data of those that had all; or, if there is nobody else to wait for, of any.
 func (p *planner) successor(shard *shardView, whoever bool) *Server {
 	candidates := slices.DeleteFunc(slices.Clone(shard.Replicas), func(s *Server) bool {
-		return s.Ending || !whoever && p.memory.HadData && s.Keys == 0 && !slices.Contains(p.memory.InSync, s.Name)
+		return s.Ending || !whoever && !p.mayTakeOver(s)
 	})
 	if len(candidates) == 0 {
 		return nil
@@ -47,6 +70,12 @@ func (p *planner) successor(shard *shardView, whoever bool) *Server {
 	return slices.MaxFunc(candidates, func(a, b *Server) int {
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Keys, b.Keys), cmp.Compare(b.Ordinal, a.Ordinal))
 	})
+}
+
+// mayTakeOver tells whether a replica had all data when its primary was last seen. Another one may have a lot, and still miss what was
+// written since its link broke: all servers of the shard would lose that.
+func (p *planner) mayTakeOver(replica *Server) bool {
+	return !p.out.Memory.HadData || slices.Contains(p.out.Memory.InSync, replica.Name)
 }
 
 // nameOf is what users call a node.

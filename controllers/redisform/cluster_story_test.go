@@ -49,6 +49,15 @@ func TestClusterStories(t *testing.T) {
 			w.tell("it is back")
 			w.nodes[1].cut = false
 		}},
+		{story{name: "replica-without-link", persistent: true, replicas: 2}, func(w *clusterWorld) {
+			w.tell("the link of redis-3 to its primary breaks; a minute later the node of that and of redis-6 is lost for 2 minutes")
+			w.nodes[3].deaf = true
+			w.run(60)
+			w.nodes[0].cut, w.nodes[6].cut = true, true
+			w.run(120)
+			w.tell("all is back")
+			w.nodes[0].cut, w.nodes[6].cut, w.nodes[3].deaf = false, false, false
+		}},
 		{story{name: "shard-lost", loses: true}, func(w *clusterWorld) {
 			w.tell("redis-0 and redis-3, all that there is of a shard, start again without data")
 			w.kill(w.nodes[0])
@@ -87,7 +96,7 @@ func TestClusterStories(t *testing.T) {
 	for _, told := range stories {
 		t.Run(told.name, func(t *testing.T) {
 			t.Parallel()
-			w := newClusterWorld(t, 3, 1, told.persistent)
+			w := newClusterWorld(t, 3, max(told.replicas, 1), told.persistent)
 			w.settle()
 			if !told.fromNothing {
 				w.trace = nil

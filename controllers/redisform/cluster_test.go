@@ -1,6 +1,10 @@
 package redisform
 
-import "testing"
+import (
+	"slices"
+	"testing"
+	"time"
+)
 
 // TestClusterDecisions has single moments that stories do not meet. Each starts from three shards with a replica each where all
 // is well: redis-0, redis-1 and redis-2 are the primaries, redis-3, redis-4 and redis-5 their replicas.
@@ -50,4 +54,104 @@ func TestClusterDecisions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClusterSuccession has moments at which primaries have been away for ten minutes, in the same Cluster, and nobody elected their
+// replicas.
+func TestClusterSuccession(t *testing.T) {
+	t.Parallel()
+	lose := func(f *Facts, missed bool, servers ...int) {
+		for _, lost := range servers {
+			id := f.Servers[lost].Node.ID
+			f.Servers[lost].Answer, f.Servers[lost].Node = Answer{Problem: "no answer"}, nil
+			f.Servers[lost+3].LinkUp = false
+			for _, server := range f.Servers {
+				if server.Node != nil {
+					peer := server.Node.peer(id)
+					peer.Connected, peer.Suspected, peer.Failed = !missed, missed, missed && len(servers) == 1
+				}
+			}
+		}
+	}
+	cases := []struct {
+		name   string
+		change func(*Facts, *Wanted, *Memory)
+		steps  string
+		reason Reason
+	}{
+		{"a replica that had all data", func(f *Facts, _ *Wanted, _ *Memory) {
+			lose(f, true, 0)
+		}, "TakeOver redis-3 Forced", FailingOver},
+		{"a replica that missed writes waits for its primary", func(f *Facts, _ *Wanted, m *Memory) {
+			lose(f, true, 0)
+			m.InSync = []string{"redis-4", "redis-5"}
+		}, "", WaitingForData},
+		{"a person accepts the loss", func(f *Facts, w *Wanted, m *Memory) {
+			lose(f, true, 0)
+			w.AcceptLoss, m.InSync = true, []string{"redis-4", "redis-5"}
+		}, "TakeOver redis-3 Forced", FailingOver},
+		{"most primaries may come back", func(f *Facts, _ *Wanted, _ *Memory) {
+			lose(f, true, 0, 1)
+		}, "", MajorityLost},
+		{"a person knows that most primaries do not come back", func(f *Facts, w *Wanted, _ *Memory) {
+			lose(f, true, 0, 1)
+			w.AcceptLoss = true
+		}, "TakeOver redis-3 Unasked; TakeOver redis-4 Unasked", MajorityLost},
+		{"it is not accepted for a minute yet", func(f *Facts, w *Wanted, m *Memory) {
+			lose(f, true, 0, 1)
+			w.AcceptLoss, m.Cause = true, ""
+		}, "", MajorityLost},
+		{"primaries that only the operator misses are at work", func(f *Facts, w *Wanted, _ *Memory) {
+			lose(f, false, 0, 1)
+			w.AcceptLoss = true
+		}, "", MajorityLost},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newClusterWorld(t, 3, 1, true)
+			w.settle()
+			facts, wanted, memory := w.facts(), w.wanted, w.memory
+			memory.Cause, memory.Since = "primaries", w.now.Add(-10*time.Minute)
+			c.change(&facts, &wanted, &memory)
+			out := Plan(w.now, facts, wanted, memory)
+			if steps := lines(out.Steps); steps != c.steps {
+				t.Errorf("steps: %s, want: %s", steps, c.steps)
+			}
+			if out.Status.Reason != c.reason {
+				t.Errorf("reason: %s (%s), want: %s", out.Status.Reason, out.Status.Message, c.reason)
+			}
+		})
+	}
+}
+
+// TestClusterRemembersWhoHasAllData: also of servers that do not answer, until their primary is there without them.
+func TestClusterRemembersWhoHasAllData(t *testing.T) {
+	t.Parallel()
+	w := newClusterWorld(t, 3, 1, true)
+	w.settle()
+	all := w.memory.InSync
+	facts := w.facts()
+	lose := func(servers ...int) {
+		for _, server := range servers {
+			facts.Servers[server].Answer, facts.Servers[server].Node = Answer{Problem: "no answer"}, nil
+		}
+	}
+	lose(0, 3)
+	if out := Plan(w.now, facts, w.wanted, w.memory); !sameNames(out.Memory.InSync, all) {
+		t.Errorf("without a shard: %v, want %v", out.Memory.InSync, all)
+	}
+	lose(1, 2, 4, 5)
+	if out := Plan(w.now, facts, w.wanted, w.memory); !sameNames(out.Memory.InSync, all) {
+		t.Errorf("without anybody: %v, want %v", out.Memory.InSync, all)
+	}
+	facts = w.facts()
+	lose(3)
+	if out := Plan(w.now, facts, w.wanted, w.memory); !sameNames(out.Memory.InSync, all[1:]) {
+		t.Errorf("without one replica: %v, want %v", out.Memory.InSync, all[1:])
+	}
+}
+
+func sameNames(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }

@@ -38,6 +38,7 @@ func (w *clusterWorld) view(n *simNode) *Node {
 			}
 			peer.Host, peer.Primary, peer.Epoch, peer.Slots = other.Host, known.primary, known.epoch, known.slots
 			peer.Connected = other.id == id && talk(n, other)
+			peer.Suspected = !peer.Connected
 			peer.Failed = !peer.Connected && w.votes(n) && len(known.slots) > 0
 		}
 		if peer.Host == "" {

@@ -36,9 +36,9 @@ type simNode struct {
 	identity
 	// kept is what is on the volume.
 	kept identity
-	// linked: it is in touch with its primary, unlinked is for how long it has not been.
-	linked   bool
-	unlinked int
+	// linked: it is in touch with its primary, unlinked is for how long it has not been. deaf: it cannot be, though both are there.
+	linked, deaf bool
+	unlinked     int
 	// missed is for how many ticks most primaries have missed it.
 	missed int
 }
@@ -187,7 +187,7 @@ func (w *clusterWorld) giveWay() {
 func (w *clusterWorld) replicate() {
 	for _, n := range w.nodes {
 		primary := w.byID(n.primary)
-		n.linked = n.up && n.primary != "" && primary != nil && talk(n, primary) && primary.primary == ""
+		n.linked = n.up && !n.deaf && n.primary != "" && primary != nil && talk(n, primary) && primary.primary == ""
 		if !n.linked {
 			n.unlinked++
 			continue

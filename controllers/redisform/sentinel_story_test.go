@@ -27,6 +27,8 @@ type story struct {
 	fromNothing, young bool
 	// loses: acknowledged writes are lost, because nobody has them any more.
 	loses bool
+	// replicas of each shard of a Cluster; 0 is one.
+	replicas int
 }
 
 // begin runs until the story begins.
