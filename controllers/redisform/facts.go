@@ -149,8 +149,8 @@ type KnownReplica struct {
 	RunID string
 	// Priority is the last that the Sentinel has heard of.
 	Priority int
-	// Electable: it could be chosen now but for its priority.
-	Electable bool
+	// Electable: it could be chosen now but for its priority. Behind: not, since it has had no link to its primary for long.
+	Electable, Behind bool
 }
 
 // KnownSentinel is a Sentinel as another one knows it.

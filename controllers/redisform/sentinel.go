@@ -166,6 +166,10 @@ func (p *planner) keepReplica(v view, server *Server) (trouble string) {
 		p.do(p.following(server, v.primary))
 		return "joins"
 	case !server.LinkUp:
+		// It falls behind. A link that broke just now may be the first that is seen of the loss of the primary.
+		if !slices.Contains(p.memory.InSync, server.Name) {
+			elect(neverPriority)
+		}
 		return "gets the data"
 	}
 	p.out.Memory.InSync = append(p.out.Memory.InSync, server.Name)

@@ -63,6 +63,7 @@ func (w *sentinelWorld) fault(rt *rapid.T) {
 		"kill":     func() { w.kill(server) },
 		"restart":  func() { w.kill(server); w.start(server) },
 		"cut":      func() { server.cut = true },
+		"deaf":     func() { server.deaf = true },
 		"outdated": func() { server.Outdated = true },
 		"blind":    func() { sentinel.up = false },
 		"forget":   func() { sentinel.forget() },
@@ -82,7 +83,7 @@ func (w *sentinelWorld) heal() {
 	w.tell("all come back")
 	w.away = false
 	for _, s := range w.servers {
-		s.cut = false
+		s.cut, s.deaf = false, false
 		if !s.up {
 			w.start(s)
 		}

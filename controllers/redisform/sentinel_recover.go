@@ -85,9 +85,10 @@ func (p *planner) choose(gone *Server) (best *Server, why string) {
 	if last == nil {
 		last = p.named(p.memory.Primary)
 	}
-	// A replica that is electable has not started again since it had all data.
+	// A replica that is electable has not started again since it had all data. If its link broke while nobody took note, it is behind.
+	fresh := func(s *Server) bool { return s.Priority > 0 && !p.behind(s) }
 	best = slices.MaxFunc(candidates, func(a, b *Server) int {
-		return cmp.Or(compareBool(a.Keys > 0, b.Keys > 0), compareBool(a.Priority > 0, b.Priority > 0),
+		return cmp.Or(compareBool(a.Keys > 0, b.Keys > 0), compareBool(fresh(a), fresh(b)),
 			compareBool(a == last, b == last), p.compare(a, b))
 	})
 	// Of a primary that it follows it cannot have more than that has.
@@ -104,6 +105,13 @@ func (p *planner) choose(gone *Server) (best *Server, why string) {
 		return best, why
 	}
 	return nil, waiting
+}
+
+// behind tells whether a Sentinel knows that a replica has had no link for too long.
+func (p *planner) behind(server *Server) bool {
+	return slices.ContainsFunc(p.watchers(), func(w watcher) bool {
+		return slices.ContainsFunc(w.Replicas, func(known KnownReplica) bool { return known.Endpoint == server.Endpoint() && known.Behind })
+	})
 }
 
 func (p *planner) candidates() (candidates []*Server, loading, away []string) {

@@ -104,6 +104,28 @@ func TestSentinelStories(t *testing.T) {
 			w.tell("it is back")
 			primary.cut = false
 		}},
+		{story{name: "replicas-without-link", persistent: true}, func(w *sentinelWorld) {
+			primary := w.accepted()
+			w.tell("the links of redis-1 and redis-2 break; two minutes later " + primary.Name + " starts again before anybody has missed it")
+			w.servers[1].deaf, w.servers[2].deaf = true, true
+			w.run(120)
+			w.kill(primary)
+			w.start(primary)
+			w.run(10)
+			w.tell("the links are whole again")
+			w.servers[1].deaf, w.servers[2].deaf = false, false
+		}},
+		{story{name: "replicas-without-link-unnoticed", persistent: true}, func(w *sentinelWorld) {
+			primary := w.accepted()
+			w.tell("the operator is away; the links of redis-1 and redis-2 break, and two minutes later " + primary.Name + " starts again")
+			w.away, w.servers[1].deaf, w.servers[2].deaf = true, true, true
+			w.run(120)
+			w.kill(primary)
+			w.start(primary)
+			w.run(10)
+			w.tell("all are back")
+			w.away, w.servers[1].deaf, w.servers[2].deaf = false, false, false
+		}},
 		{story{name: "operator-away", persistent: true}, func(w *sentinelWorld) {
 			primary := w.accepted()
 			w.tell("the operator is away; " + primary.Name + " is killed and comes back after 10 seconds")

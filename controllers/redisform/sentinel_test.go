@@ -72,6 +72,12 @@ func TestSentinelDecisions(t *testing.T) {
 				f.Servers[i].Keys = 0
 			}
 		}, "", WaitingForData},
+		{"a replica that gets no data is not chosen", func(f *Facts, _ *Wanted, m *Memory) {
+			f.Servers[1].LinkUp, m.InSync = false, []string{"redis-2"}
+		}, "Elect redis-1 0", Degraded},
+		{"a link that broke just now may be the end of the primary", func(f *Facts, _ *Wanted, _ *Memory) {
+			f.Servers[1].LinkUp = false
+		}, "", Degraded},
 		{"a minority of Sentinels decides nothing", func(f *Facts, _ *Wanted, _ *Memory) {
 			f.Sentinels[0].Answer, f.Sentinels[1].Answer = Answer{}, Answer{}
 			restart(&f.Servers[0])

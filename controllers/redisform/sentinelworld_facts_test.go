@@ -51,7 +51,7 @@ func (w *sentinelWorld) observer(s *simSentinel) Observer {
 	for _, endpoint := range sortedKeys(s.replicas) {
 		known := s.replicas[endpoint]
 		monitor.Replicas = append(monitor.Replicas, KnownReplica{
-			Endpoint: endpoint, RunID: known.run, Priority: known.priority, Electable: w.electable(s, endpoint),
+			Endpoint: endpoint, RunID: known.run, Priority: known.priority, Electable: w.electable(s, endpoint), Behind: w.behind(s, endpoint),
 		})
 	}
 	for _, host := range sortedKeys(s.others) {

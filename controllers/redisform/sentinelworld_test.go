@@ -48,13 +48,14 @@ type simServer struct {
 	history  string
 	data     []int
 	disk     []int
-	// cut: nobody reaches it.
-	cut bool
+	// cut: nobody reaches it. deaf: it gets no data, though it is reached.
+	cut, deaf bool
 	// fresh is for how many ticks it has followed.
 	fresh int
 	// rival is for how many ticks it has been a primary that nobody wants.
-	rival   int
-	linkAge int
+	rival int
+	// unlinked is for how many ticks it has had no link, since it had one; -1 before that.
+	unlinked int
 }
 
 type simSentinel struct {
@@ -79,6 +80,7 @@ const (
 	simInfoPeriod  = 10
 	simDemoteAfter = 10
 	simFixAfter    = 30
+	simLinkless    = 50
 )
 
 func newSentinelWorld(t judge, servers, sentinels int, persistent bool) *sentinelWorld {
@@ -120,7 +122,7 @@ func (w *sentinelWorld) start(s *simServer) {
 	w.runs++
 	s.up, s.run = true, "run"+strconv.Itoa(w.runs)
 	s.primary, s.follows, s.linked, s.priority = false, "127.0.0.1:1", false, 0
-	s.history, s.data, s.fresh, s.rival, s.linkAge = "new"+s.run, nil, 0, 0, 0
+	s.history, s.data, s.fresh, s.rival, s.unlinked = "new"+s.run, nil, 0, 0, -1
 	if w.wanted.Persistent {
 		s.data = slices.Clone(s.disk)
 	}
@@ -165,12 +167,12 @@ func (w *sentinelWorld) replicate() {
 			continue
 		}
 		from := w.at(s.follows)
-		s.linked = !s.cut && reachable(from) && from != s && (from.primary || from.linked)
-		if s.linked {
-			s.data, s.history = slices.Clone(from.data), from.history
-			s.linkAge = 0
-		} else {
-			s.linkAge++
+		s.linked = !s.cut && !s.deaf && reachable(from) && from != s && (from.primary || from.linked)
+		switch {
+		case s.linked:
+			s.data, s.history, s.unlinked = slices.Clone(from.data), from.history, 0
+		case s.unlinked >= 0:
+			s.unlinked++
 		}
 	}
 }
@@ -301,7 +303,12 @@ func (w *sentinelWorld) elect(sentinel *simSentinel, asked bool) bool {
 func (w *sentinelWorld) electable(sentinel *simSentinel, endpoint string) bool {
 	known := sentinel.replicas[endpoint]
 	return known.run != "" && reachable(w.at(endpoint)) && w.ticks-known.heard <= simInfoPeriod*3 &&
-		(sentinel.down == 0 || w.ticks-known.heard < simDownAfter)
+		(sentinel.down == 0 || w.ticks-known.heard < simDownAfter) && !w.behind(sentinel, endpoint)
+}
+
+func (w *sentinelWorld) behind(sentinel *simSentinel, endpoint string) bool {
+	replica := w.at(endpoint)
+	return reachable(replica) && replica.unlinked > simLinkless+sentinel.down
 }
 
 // promote notes an empty one that becomes the primary while others have data that they could give.
@@ -313,7 +320,7 @@ func (w *sentinelWorld) promote(chosen *simServer) {
 			}
 		}
 	}
-	chosen.primary, chosen.follows, chosen.linked = true, "", false
+	chosen.primary, chosen.follows, chosen.linked, chosen.unlinked = true, "", false, -1
 	w.lines++
 	chosen.history = "line" + strconv.Itoa(w.lines)
 }

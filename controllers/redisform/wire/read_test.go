@@ -44,21 +44,25 @@ func TestReadInfo(t *testing.T) {
 
 func TestReadReplica(t *testing.T) {
 	t.Parallel()
-	fields := func(flags, age string) map[string]string {
-		return map[string]string{"ip": "redis-1.demo", "port": "6379", "runid": "r", "flags": flags, "slave-priority": "100", "info-refresh": age}
+	fields := func(flags, age, linkDown string) map[string]string {
+		return map[string]string{"ip": "redis-1.demo", "port": "6379", "runid": "r", "flags": flags, "slave-priority": "100", "info-refresh": age,
+			"master-link-down-time": linkDown}
 	}
+	longest := longestWithoutLink(map[string]string{"down-after-milliseconds": "5000", "s-down-time": "7000"})
 	for _, c := range []struct {
-		flags, age string
-		electable  bool
+		flags, age, linkDown string
+		electable, behind    bool
 	}{
-		{"slave", "500", true},
-		{"slave,s_down", "500", false},
-		{"slave,disconnected", "500", false},
-		{"slave", "31000", false},
+		{"slave", "500", "0", true, false},
+		{"slave,s_down", "500", "0", false, false},
+		{"slave,disconnected", "500", "0", false, false},
+		{"slave", "31000", "0", false, false},
+		{"slave", "500", "57000", true, false},
+		{"slave", "500", "58000", false, true},
 	} {
-		want := redisform.KnownReplica{Endpoint: "redis-1.demo:6379", RunID: "r", Priority: 100, Electable: c.electable}
-		if got := readReplica(fields(c.flags, c.age)); got != want {
-			t.Errorf("%s %s: %+v, want %+v", c.flags, c.age, got, want)
+		want := redisform.KnownReplica{Endpoint: "redis-1.demo:6379", RunID: "r", Priority: 100, Electable: c.electable, Behind: c.behind}
+		if got := readReplica(fields(c.flags, c.age, c.linkDown), longest); got != want {
+			t.Errorf("%s %s %s: %+v, want %+v", c.flags, c.age, c.linkDown, got, want)
 		}
 	}
 }

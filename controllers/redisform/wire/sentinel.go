@@ -50,7 +50,7 @@ func askMonitors(ctx context.Context, l *line) ([]redisform.Monitor, error) {
 			return nil, err
 		}
 		for _, replica := range replicas {
-			monitor.Replicas = append(monitor.Replicas, readReplica(replica))
+			monitor.Replicas = append(monitor.Replicas, readReplica(replica, longestWithoutLink(primary)))
 		}
 		others, err := tables(l.Do(ctx, "SENTINEL", "SENTINELS", monitor.Name).Slice())
 		if err != nil {
@@ -81,14 +81,22 @@ func readMonitor(primary map[string]string) redisform.Monitor {
 // staleAfter is when what a Sentinel heard is too old for it to choose a replica: three times as often as it asks.
 const staleAfter = 30 * time.Second
 
-func readReplica(replica map[string]string) redisform.KnownReplica {
+// longestWithoutLink is for how long a replica may have had no link for a Sentinel to choose it: ten times as long as the primary must
+// not answer, and as long as that has not.
+func longestWithoutLink(primary map[string]string) time.Duration {
+	return 10*milliseconds(primary["down-after-milliseconds"]) + milliseconds(primary["s-down-time"])
+}
+
+func readReplica(replica map[string]string, longest time.Duration) redisform.KnownReplica {
 	flags := strings.Split(replica["flags"], ",")
 	away := has(flags, "s_down") || has(flags, "o_down") || has(flags, "disconnected")
+	behind := milliseconds(replica["master-link-down-time"]) > longest
 	return redisform.KnownReplica{
 		Endpoint:  endpoint(replica),
 		RunID:     replica["runid"],
 		Priority:  int(number(replica["slave-priority"])),
-		Electable: !away && replica["runid"] != "" && milliseconds(replica["info-refresh"]) <= staleAfter,
+		Electable: !away && !behind && replica["runid"] != "" && milliseconds(replica["info-refresh"]) <= staleAfter,
+		Behind:    behind,
 	}
 }
 
