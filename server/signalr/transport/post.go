@@ -5,13 +5,16 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
 // servePost takes what a client of server-sent events or long polling sends. It is answered when the bytes are queued.
 func (x *exchange) servePost() {
 	if x.request.Body != http.NoBody { // else the server is reading on already, to notice when the client leaves
-		x.request.Body = &patientBody{ReadCloser: x.request.Body, control: http.NewResponseController(x.writer)}
+		body := x.patientBody()
+		defer body.release()
+		x.request.Body = body
 	}
 	connection := x.receiver()
 	if connection == nil {
@@ -74,18 +77,54 @@ const (
 // the connection has to wait for room, that is not its client's fault.
 type patientBody struct {
 	io.ReadCloser
-	control  *http.ResponseController
-	waited   time.Duration
-	received int
+	// multiplexed is for HTTP/2, where a deadline ends the body when it comes, whether it is being read or not.
+	multiplexed bool
+	waited      time.Duration
+	received    int
+	// ended is the error that ended it. Whoever forwards a body reads it once more at its end. By then the HTTP server reads
+	// what comes next, to notice when the client leaves: a deadline would be that of the client's connection.
+	ended error
+
+	// mu guards control, which is nil once the request has been answered: a body that is forwarded may be read for longer.
+	mu      sync.Mutex
+	control *http.ResponseController
+}
+
+func (x *exchange) patientBody() *patientBody {
+	return &patientBody{
+		ReadCloser: x.request.Body, multiplexed: x.request.ProtoMajor > 1, control: http.NewResponseController(x.writer),
+	}
 }
 
 // Read implements io.Reader.
 func (b *patientBody) Read(buffer []byte) (int, error) {
+	if b.ended != nil {
+		return 0, b.ended
+	}
 	began := time.Now()
 	patience := bodyGrace + time.Duration(b.received)*time.Second/minimumBodyRate - b.waited
-	_ = b.control.SetReadDeadline(began.Add(patience))
+	b.limit(began.Add(patience))
 	n, err := b.ReadCloser.Read(buffer)
 	b.waited += time.Since(began)
 	b.received += n
+	b.ended = err
+	if err == nil && b.multiplexed {
+		b.limit(time.Time{})
+	}
 	return n, err
+}
+
+func (b *patientBody) limit(deadline time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control != nil {
+		_ = b.control.SetReadDeadline(deadline)
+	}
+}
+
+// release leaves the deadlines alone from now on: they would be those of the next request, or of one that is gone.
+func (b *patientBody) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.control = nil
 }
