@@ -206,7 +206,7 @@ func (x *exchange) forward(connectionID, owner string, takes bool) (answered, of
 			delete(header, name)
 		}
 	}
-	writer := &timedWriter{ResponseWriter: x.writer, control: http.NewResponseController(x.writer), timeout: x.endpoint.options.TransportSendTimeout}
+	writer := &timedWriter{ResponseWriter: x.writer, limit: x.sendLimit(x.endpoint.options.TransportSendTimeout)}
 	request, end := x.endpoint.manager.relay(x.request)
 	defer end()
 	answered, offered = x.endpoint.manager.options.Peers.Forward(writer, request, connectionID, owner, takes)
@@ -238,8 +238,7 @@ func (m *Manager) relay(r *http.Request) (forwarded *http.Request, end func()) {
 // for ever.
 type timedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration
+	limit sendLimit
 	// begun is set with the first of it.
 	begun bool
 }
@@ -253,8 +252,17 @@ func (w *timedWriter) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (w *timedWriter) Write(data []byte) (int, error) {
 	w.begun = true
-	_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
+	w.limit.begin()
+	defer w.limit.end()
 	return w.ResponseWriter.Write(data)
+}
+
+// FlushError is for http.ResponseController: what Write has put into a buffer is written here.
+func (w *timedWriter) FlushError() error {
+	w.begun = true
+	w.limit.begin()
+	defer w.limit.end()
+	return w.limit.control.Flush()
 }
 
 // Unwrap is for http.ResponseController.

@@ -12,7 +12,7 @@ type eventStream struct {
 	requestSink
 	connection *Connection
 	writer     http.ResponseWriter
-	control    *http.ResponseController
+	limit      sendLimit
 }
 
 // requestSink is a sink whose request has a goroutine that waits.
@@ -53,7 +53,7 @@ func (x *exchange) serveEvents() {
 	}
 	stream := &eventStream{
 		requestSink: newRequestSink(), connection: connection,
-		writer: x.writer, control: http.NewResponseController(x.writer),
+		writer: x.writer, limit: x.sendLimit(connection.endpoint.options.TransportSendTimeout),
 	}
 	x.setEventHeaders()
 	if stream.write([]byte(":\r\n")) != nil || !connection.attach(stream, nil) { // the comment makes browsers report the stream as open
@@ -101,11 +101,34 @@ func (s *eventStream) write(data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.connection.endpoint.options.TransportSendTimeout))
+	s.limit.begin()
+	defer s.limit.end()
 	if _, err := s.writer.Write(data); err != nil {
 		return err
 	}
-	return s.control.Flush()
+	return s.limit.control.Flush()
+}
+
+// sendLimit is how long each write of a response may take.
+type sendLimit struct {
+	control *http.ResponseController
+	timeout time.Duration
+	// multiplexed is for HTTP/2, where a deadline ends the response when it comes, whether it is being written or not: it is
+	// taken back behind every write. Over HTTP/1.1 that does no harm, and the last one is for the end of the response, which
+	// the server writes by itself.
+	multiplexed bool
+}
+
+func (x *exchange) sendLimit(timeout time.Duration) sendLimit {
+	return sendLimit{control: http.NewResponseController(x.writer), timeout: timeout, multiplexed: x.request.ProtoMajor > 1}
+}
+
+func (l *sendLimit) begin() { _ = l.control.SetWriteDeadline(time.Now().Add(l.timeout)) }
+
+func (l *sendLimit) end() {
+	if l.multiplexed {
+		_ = l.control.SetWriteDeadline(time.Time{})
+	}
 }
 
 // appendEvent makes one event of messages: each of its lines is a data field (TransportProtocols.md, "Server-Sent Events").
