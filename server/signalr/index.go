@@ -2,7 +2,11 @@ package signalr
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 )
@@ -12,8 +16,8 @@ import (
 type index struct {
 	carrier backplane.Hub
 	// turns makes those wait for each other who change the members of the same group or user: whether there is a
-	// subscription must not change between looking and acting. A turn is held over the round trip to the backplane; it is
-	// taken before mu.
+	// subscription must not change between looking and acting. A turn is held over the round trip to the backplane, and for
+	// as long as that is away; it is taken before mu.
 	turns turns
 
 	// mu guards what follows, and connection.groups.
@@ -32,17 +36,21 @@ func newIndex() *index {
 
 // add enters a connection once the backplane delivers what is sent to it.
 func (x *index) add(ctx context.Context, c *connection) error {
-	self := selfOf(c)
-	defer x.turns.take(self)()
-	targets := []backplane.Target{self}
-	user := userOf(c)
+	self, user := selfOf(c), userOf(c)
+	changed := []backplane.Target{self}
 	if c.user != "" {
-		defer x.turns.take(user)()
-		if !x.hasMembers(user) {
-			targets = append(targets, user)
-		}
+		changed = append(changed, user)
 	}
-	if err := x.carrier.Subscribe(ctx, targets...); err != nil {
+	turn, err := x.turns.take(ctx, changed...)
+	if err != nil {
+		return err
+	}
+	defer turn.end()
+	targets := []backplane.Target{self}
+	if c.user != "" && !x.hasMembers(user) {
+		targets = append(targets, user)
+	}
+	if err := turn.subscribe(ctx, x.carrier, targets...); err != nil {
 		return err
 	}
 	x.mu.Lock()
@@ -94,9 +102,13 @@ func (x *index) leaveAll(c *connection, groups map[string]struct{}) {
 // join makes a connection a member of a group; local tells whether the connection is still here.
 func (x *index) join(ctx context.Context, c *connection, group string) (local bool, err error) {
 	target := backplane.Target{Scope: backplane.ScopeGroup, Name: group}
-	defer x.turns.take(target)()
+	turn, err := x.turns.take(ctx, target)
+	if err != nil {
+		return true, err
+	}
+	defer turn.end()
 	if !x.hasMembers(target) {
-		if err := x.carrier.Subscribe(ctx, target); err != nil {
+		if err := turn.subscribe(ctx, x.carrier, target); err != nil {
 			return true, err
 		}
 	}
@@ -191,7 +203,7 @@ func without[K comparable, V any](entries map[K]V, key K) map[K]V {
 }
 
 func (x *index) leave(target backplane.Target, c *connection) {
-	defer x.turns.take(target)()
+	defer x.turns.await(target).end()
 	x.mu.Lock()
 	_, was := x.members[target][c]
 	delete(x.members[target], c)
@@ -211,7 +223,7 @@ func (x *index) leave(target backplane.Target, c *connection) {
 // leaveSelf ends the subscription of a connection itself, unless it has come back from another server by now.
 func (x *index) leaveSelf(c *connection) {
 	self := selfOf(c)
-	defer x.turns.take(self)()
+	defer x.turns.await(self).end()
 	if x.find(c.id()) == nil && x.expectedConnection(c.id()) == nil {
 		x.carrier.Unsubscribe(self)
 	}
@@ -225,37 +237,128 @@ func userOf(c *connection) backplane.Target {
 	return backplane.Target{Scope: backplane.ScopeUser, Name: c.user}
 }
 
-// turns is a lock for each target that is in use.
+// turns is a queue for each target that is in use: who is first in it has the turn.
 type turns struct {
-	mu    sync.Mutex
-	queue map[backplane.Target]*turn
+	// mu guards the queues. It is held for moments only, and no other lock is taken meanwhile.
+	mu     sync.Mutex
+	queues map[backplane.Target][]*place
 }
 
+// place is somebody's in a queue.
+type place struct {
+	target backplane.Target
+	// first is closed when the place has become the first; nil if it always was.
+	first chan struct{}
+	// vain is how those before have failed last, nil if they have not. It is set before first is closed, and not changed then.
+	vain *failure
+}
+
+// failure is that of a subscription which the backplane has given up after so long.
+type failure struct {
+	err   error
+	after time.Duration
+}
+
+// turn is what somebody has, or waits for, who changes the members of targets. It belongs to one goroutine.
 type turn struct {
-	sync.Mutex
-	waiting int
+	turns  *turns
+	places []*place
+	// came is when the waiting began.
+	came time.Time
+	// vain is how a subscription has failed last, this one's or of those before.
+	vain *failure
 }
 
-// take waits for the turn of target and returns what ends it.
-func (t *turns) take(target backplane.Target) (end func()) {
-	t.mu.Lock()
-	if t.queue == nil {
-		t.queue = make(map[backplane.Target]*turn)
-	}
-	mine := t.queue[target]
-	if mine == nil {
-		mine = &turn{}
-		t.queue[target] = mine
-	}
-	mine.waiting++
-	t.mu.Unlock()
-	mine.Lock()
-	return func() {
-		mine.Unlock()
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if mine.waiting--; mine.waiting == 0 {
-			delete(t.queue, target)
+// take waits for the turn of all targets, until ctx ends. What it returns has to be ended.
+func (t *turns) take(ctx context.Context, targets ...backplane.Target) (*turn, error) {
+	mine := &turn{turns: t, came: time.Now()}
+	for _, target := range inOrder(targets) {
+		if err := mine.wait(ctx, t.queue(target)); err != nil {
+			mine.end()
+			return nil, err
 		}
+	}
+	return mine, nil
+}
+
+// await is take for those who must not fail.
+func (t *turns) await(target backplane.Target) *turn {
+	mine, _ := t.take(context.Background(), target) // it fails only with its context
+	return mine
+}
+
+// queue returns a new place, the last one.
+func (t *turns) queue(target backplane.Target) *place {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := &place{target: target}
+	if len(t.queues[target]) > 0 {
+		last.first = make(chan struct{})
+	}
+	if t.queues == nil {
+		t.queues = make(map[backplane.Target][]*place)
+	}
+	t.queues[target] = append(t.queues[target], last)
+	return last
+}
+
+// wait adds a place and waits until it is the first. With an error it is not, and has to be given up with the others.
+func (t *turn) wait(ctx context.Context, next *place) error {
+	t.places = append(t.places, next)
+	if next.first == nil {
+		return nil
+	}
+	select {
+	case <-next.first:
+	case <-ctx.Done():
+		return fmt.Errorf("wait until others have changed the same members: %w", context.Cause(ctx))
+	}
+	if next.vain != nil && (t.vain == nil || next.vain.after < t.vain.after) {
+		t.vain = next.vain
+	}
+	return nil
+}
+
+// subscribe asks the backplane for targets. While it is away everybody waits for as long as it lets them. Those who wait for
+// their turn meanwhile shall not do so one after another: for them the time counts from when they came.
+func (t *turn) subscribe(ctx context.Context, carrier backplane.Hub, targets ...backplane.Target) error {
+	if t.vain != nil {
+		limited, cancel := context.WithDeadlineCause(ctx, t.came.Add(t.vain.after), t.vain.err)
+		defer cancel()
+		ctx = limited
+	}
+	began := time.Now()
+	err := carrier.Subscribe(ctx, targets...)
+	switch {
+	case err == nil:
+		t.vain = nil
+	case ctx.Err() == nil && errors.Is(err, backplane.ErrUnavailable):
+		t.vain = &failure{err, time.Since(began)}
+	}
+	return err
+}
+
+// end leaves all queues, also those in which it has not become the first.
+func (t *turn) end() {
+	t.turns.mu.Lock()
+	defer t.turns.mu.Unlock()
+	for _, mine := range t.places {
+		t.turns.leave(mine, t.vain)
+	}
+}
+
+// leave takes a place out of its queue. If it was the first, the next one is, and learns what those before have met with.
+func (t *turns) leave(mine *place, vain *failure) {
+	queue := t.queues[mine.target]
+	at := slices.Index(queue, mine)
+	queue = slices.Delete(queue, at, at+1)
+	if len(queue) == 0 {
+		delete(t.queues, mine.target)
+		return
+	}
+	t.queues[mine.target] = queue
+	if at == 0 {
+		queue[0].vain = vain
+		close(queue[0].first)
 	}
 }

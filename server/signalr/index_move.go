@@ -51,16 +51,18 @@ func (x *index) expect(ctx context.Context, c *connection, groups []string) erro
 		memberships = append(memberships, backplane.Target{Scope: backplane.ScopeGroup, Name: group})
 	}
 	self := selfOf(c)
-	for _, target := range inOrder(append(memberships[:len(memberships):len(memberships)], self)) {
-		defer x.turns.take(target)()
+	turn, err := x.turns.take(ctx, append(memberships[:len(memberships):len(memberships)], self)...)
+	if err != nil {
+		return err
 	}
+	defer turn.end()
 	targets := []backplane.Target{self}
 	for _, target := range memberships {
 		if !x.hasMembers(target) {
 			targets = append(targets, target)
 		}
 	}
-	if err := x.carrier.Subscribe(ctx, targets...); err != nil {
+	if err := turn.subscribe(ctx, x.carrier, targets...); err != nil {
 		return err
 	}
 	x.mu.Lock()
