@@ -69,12 +69,8 @@ func newStreamReader(
 	}
 }
 
-const (
-	// readCount is how many entries are read at once.
-	readCount = 500
-	// tailCount bounds how many entries are looked through for the numbers that publishers have come to.
-	tailCount = 10_000
-)
+// readCount is how many entries are read at once.
+const readCount = 500
 
 // run keeps a connection until ctx ends.
 func (r *streamReader) run(ctx context.Context) {
@@ -258,30 +254,13 @@ func infoOf(reply *goredis.XInfoStreamCmd) (stream.Info, error) {
 
 // begin finds the place of a new stream: its end.
 func (r *streamReader) begin(ctx context.Context, client *goredis.Client, begun *readStream) error {
-	transaction := client.TxPipeline()
-	look, read := transaction.XInfoStream(ctx, begun.key), transaction.XRevRangeN(ctx, begun.key, "+", "-", tailCount)
-	if _, err := transaction.Exec(ctx); err != nil && !isRefusal(err) {
+	end, err := lookBack(ctx, client, begun.key)
+	if err != nil {
 		return fmt.Errorf("begin with the stream: %w", err)
 	}
-	info, err := infoOf(look)
-	if err != nil {
-		return err
-	}
-	messages, err := read.Result()
-	if err != nil {
-		return fmt.Errorf("read the end of the stream: %w", err)
-	}
-	var tail []stream.Seen
-	for _, message := range slices.Backward(messages) {
-		id, err := stream.ParseID(message.ID)
-		if entry, ok := parseEntry(message.Values); ok && err == nil {
-			tail = append(tail, stream.Seen{ID: id, Origin: entry.origin})
-		}
-	}
-	whole := len(messages) < tailCount || len(tail) > 0 && tail[0].ID.Before(info.LastGenerated.Earlier(stream.Rewind))
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	begun.cursor = stream.NewCursor(info, tail, whole)
+	begun.cursor = stream.NewCursor(end.info, end.seen, end.whole)
 	begun.reached = begun.cursor.Position()
 	r.arrive()
 	for _, channel := range begun.waiting {
