@@ -143,10 +143,11 @@ func (o *outbox) rewind(preface func(number int64) []*Payload) {
 }
 
 // acknowledge forgets the messages up to number. Those that wait to be written again are written all the same, and
-// forgotten then: the client counts from the number that it was told. A number beyond all messages is ignored.
+// forgotten then: the client counts from the number that it was told. A number beyond all messages is ignored, and so is
+// everything from a client without stateful reconnect, for which nothing is kept.
 func (o *outbox) acknowledge(number int64) {
 	o.mu.Lock()
-	if number > o.confirmed && number <= o.acknowledged+int64(len(o.messages)) {
+	if o.keep && number > o.confirmed && number <= o.acknowledged+int64(len(o.messages)) {
 		o.confirmed = number
 		o.forgetConfirmed()
 	}

@@ -72,6 +72,25 @@ func TestOutboxHoldsMessagesBackUntilTheHandshakeResponse(t *testing.T) {
 	}
 }
 
+// Any client can send an Ack.
+func TestOutboxIgnoresAnAcknowledgementFromAClientForWhichNothingIsKept(t *testing.T) {
+	o, s := newOutbox(false), &countingSink{}
+	o.limits.total = 10 * maximumBatch
+	o.attach(s)
+	for range 5 {
+		_ = o.send(text(strings.Repeat("a", maximumBatch)))
+	}
+	var next batch
+	taken := 0
+	for ; o.take(s, &next); taken += len(next.messages) {
+		o.acknowledge(1)
+		o.acknowledge(int64(taken + 1))
+	}
+	if taken != 5 || o.waiting != 0 || o.kept != 0 {
+		t.Errorf("took %d messages, %d bytes wait, %d are kept; want 5, 0 and 0", taken, o.waiting, o.kept)
+	}
+}
+
 // Microsoft's JavaScript client does not count what comes together with it.
 func TestTheHandshakeResponseOfAStatefulClientIsWrittenAlone(t *testing.T) {
 	o, s := newOutbox(true), &countingSink{}
