@@ -67,3 +67,59 @@ func (d *door) open() {
 		d.opened = nil
 	}
 }
+
+// doors are doors by connection id. One that is open takes memory only while somebody is inside. The zero value has all of them open.
+type doors struct {
+	// mu guards what follows. The lock of a door is not taken while it is held.
+	mu   sync.Mutex
+	used map[string]*usedDoor
+}
+
+// usedDoor counts those who are inside, or keep it closed.
+type usedDoor struct {
+	door
+	users int
+}
+
+// enter is door.enter.
+func (d *doors) enter(id string) (closed <-chan struct{}) {
+	closed = d.use(id).enter()
+	if closed != nil {
+		d.release(id)
+	}
+	return closed
+}
+
+// leave is door.leave.
+func (d *doors) leave(id string) { d.release(id).leave() }
+
+// close is door.close. Whatever it returns, open has to follow.
+func (d *doors) close(ctx context.Context, id string) error { return d.use(id).close(ctx) }
+
+// open is door.open, once after each close.
+func (d *doors) open(id string) { d.release(id).open() }
+
+func (d *doors) use(id string) *usedDoor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.used == nil {
+		d.used = make(map[string]*usedDoor)
+	}
+	used := d.used[id]
+	if used == nil {
+		used = &usedDoor{}
+		d.used[id] = used
+	}
+	used.users++
+	return used
+}
+
+func (d *doors) release(id string) *usedDoor {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	used := d.used[id]
+	if used.users--; used.users == 0 {
+		delete(d.used, id)
+	}
+	return used
+}

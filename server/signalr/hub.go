@@ -24,6 +24,8 @@ type Hub struct {
 	index   *index
 	results results
 	fences  fences
+	// detours are the ways through the backplane to single connections, for whoever sends to them from here.
+	detours doors
 	// departed are connections that have moved to other servers.
 	departed departed
 	log      *slog.Logger

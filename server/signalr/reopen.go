@@ -14,12 +14,13 @@ import (
 // fence that does not come is not waited for any longer than that.
 func (c *connection) reopen() {
 	defer c.letIn()
-	defer c.detour.open()
 	ctx, cancel := context.WithTimeout(c.context, fenceTimeout)
 	defer cancel()
+	closed := c.hub.detours.close(ctx, c.id()) // nobody is on the way round any more, and nobody takes it
+	defer c.hub.detours.open(c.id())
 	defer c.transport.Divert(false)
 	fencer, ok := c.hub.carrier.(backplane.Fencer)
-	if !ok || c.detour.close(ctx) != nil { // nobody is on the way round any more, and nobody takes it
+	if !ok || closed != nil {
 		return
 	}
 	targets := []backplane.Target{{Scope: backplane.ScopeConnection, Name: c.id()}}
@@ -54,39 +55,40 @@ func (c *connection) letIn() {
 func (h *Hub) toConnection(ctx context.Context, connectionID string, message backplane.Message, before func(local string) error) error {
 	for {
 		c := h.index.find(connectionID)
-		if c == nil {
-			if err := before(""); err != nil {
+		if c != nil {
+			if err := before(connectionID); err != nil {
 				return err
 			}
-			return h.carrier.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: connectionID}, message)
+			if err := c.sendMessage(ctx, message); !errors.Is(err, transport.ErrDiverted) {
+				return err
+			}
 		}
-		if err := before(connectionID); err != nil {
+		if again, err := h.roundabout(ctx, connectionID, c, message, before); !again {
 			return err
-		}
-		if err := c.sendMessage(ctx, message); !errors.Is(err, transport.ErrDiverted) {
-			return err
-		}
-		reopening, err := c.roundabout(ctx, message, before)
-		if reopening == nil {
-			return err
-		}
-		select {
-		case <-reopening:
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 	}
 }
 
-// roundabout sends a message for a client of this server through the backplane. If that way is being closed it does
-// not, and returns what to wait for.
-func (c *connection) roundabout(ctx context.Context, message backplane.Message, before func(local string) error) (reopening <-chan struct{}, err error) {
-	if reopening = c.detour.enter(); reopening != nil {
-		return reopening, nil
+// roundabout sends a message to one connection through the backplane. found is what this server has of the connection, nil for
+// nothing. If that has changed meanwhile, or while this way was closed, it sends nothing, and one has to look again: whoever takes
+// this way before a connection comes here has to have sent before reopen lets others hand over theirs directly.
+func (h *Hub) roundabout(
+	ctx context.Context, connectionID string, found *connection, message backplane.Message, before func(local string) error,
+) (again bool, err error) {
+	if closed := h.detours.enter(connectionID); closed != nil {
+		select {
+		case <-closed:
+			return true, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
 	}
-	defer c.detour.leave()
+	defer h.detours.leave(connectionID)
+	if h.index.find(connectionID) != found {
+		return true, nil
+	}
 	if err := before(""); err != nil {
-		return nil, err
+		return false, err
 	}
-	return nil, c.hub.carrier.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: c.id()}, message)
+	return false, h.carrier.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: connectionID}, message)
 }
