@@ -178,6 +178,19 @@ func (a *arrival) Abort() {
 	close(a.decided)
 }
 
+// arriving tells whether the connection is on its way to this server: others know of it, but it cannot end yet.
+func (c *connection) arriving() bool {
+	if c.arrival == nil {
+		return false
+	}
+	select {
+	case <-c.arrival.decided:
+		return false
+	default:
+		return true
+	}
+}
+
 // awaited waits until it is known whose the connection is.
 func (a *arrival) awaited(ctx context.Context) error {
 	select {

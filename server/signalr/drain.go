@@ -116,7 +116,7 @@ func (s *Server) Dismiss(most int, all bool) int {
 		if told == most {
 			break
 		}
-		if !c.leaving() && (all || !s.keepsSession(c)) {
+		if !c.leaving() && !c.arriving() && (all || !s.keepsSession(c)) {
 			c.sendElsewhere()
 			told++
 		}
@@ -171,7 +171,11 @@ func (c *connection) leaving() bool {
 	return c.ended
 }
 
-// sendElsewhere says goodbye to a client, with the invitation to connect again. Its calls that still run fail.
+// sendElsewhere says goodbye to a client, with the invitation to connect again. Its calls that still run fail. One that is arriving
+// stays: Commit looks itself whether the server closes, when all of the connection is there.
 func (c *connection) sendElsewhere() {
+	if c.arriving() {
+		return
+	}
 	c.close(ending{close: protocol.Close{AllowReconnect: true}, failCalls: true})
 }

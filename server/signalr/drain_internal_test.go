@@ -1,6 +1,27 @@
 package signalr
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
+)
+
+// Its transport is not complete yet, so that ending it would end the process.
+func TestAConnectionThatIsArrivingIsNotSentElsewhere(t *testing.T) {
+	hub := &Hub{index: newIndex()}
+	c := &connection{hub: hub, transport: &transport.Connection{}, arrival: &arrival{decided: make(chan struct{})}}
+	hub.index.mu.Lock()
+	hub.index.list(c)
+	hub.index.mu.Unlock()
+	hub.closeConnections()
+	if c.leaving() {
+		t.Error("it was sent elsewhere")
+	}
+	close(c.arrival.decided)
+	if c.arriving() {
+		t.Error("it is still arriving when it is here")
+	}
+}
 
 func TestFewerLeaveWhileManyAreUnderway(t *testing.T) {
 	for _, test := range []struct{ most, underway, want int }{
