@@ -196,12 +196,14 @@ func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any,
 		return err
 	}
 	message.ReturnTo = returnTo
-	settled := make(chan error, 1)
+	settled := make(chan func() error, 1)
 	awaited := &pendingResult{returnTo: returnTo, awaitedHere: true, settle: func(codec protocol.Protocol, completion *protocol.Completion, err error) {
-		if err == nil {
-			err = readResult(codec, completion, result)
+		settled <- func() error {
+			if err != nil {
+				return err
+			}
+			return readResult(codec, completion, result)
 		}
-		settled <- err
 	}}
 	h.results.expect(id, awaited)
 	defer h.results.forget(id)
@@ -209,8 +211,8 @@ func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any,
 		return err
 	}
 	select {
-	case err := <-settled:
-		return err
+	case answer := <-settled:
+		return answer() // here, and not where it came in: result is the caller's, who may have given up waiting
 	case <-ctx.Done():
 		return errors.Join(NewHubError("Invocation canceled by the server."), context.Cause(ctx))
 	}
