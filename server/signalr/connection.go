@@ -61,11 +61,9 @@ type connection struct {
 
 	// unanswered are the calls that the client waits for.
 	unanswered unanswered
-	// activity is what runs for the connection, membership what changes its groups, detour who sends to it through the
-	// backplane although it is here.
+	// activity is what runs for the connection, membership what changes its groups.
 	activity   activity
 	membership door
-	detour     door
 	// willing is set when another server may have the connection if its client goes there.
 	willing atomic.Bool
 	// awaySince is when the client was last sent away, sentAway when by SendSomeAway, offered when its connection was last offered
@@ -237,8 +235,13 @@ type keepAlive struct {
 	// received is when the client's last message was read, in nanoseconds since 1970; 0 until its first Ping: clients that
 	// never ping are never missed.
 	received atomic.Int64
-	// blocked counts dispatchers that wait for their turn: meanwhile what the client sent is not read, so it is not silent.
+	// blocked counts dispatchers that wait, for a call's turn or a stream's room: meanwhile what the client sent is not read, so it
+	// is not silent.
 	blocked atomic.Int32
+	// withheldSince is since when messages wait for the client to acknowledge more than acknowledged; zero if none do. The heartbeat
+	// alone uses both.
+	withheldSince time.Time
+	acknowledged  int64
 }
 
 // Heartbeat implements transport.Session.
@@ -248,6 +251,10 @@ func (c *connection) Heartbeat(now time.Time) {
 	}
 	if c.expired(now) {
 		c.close(ending{close: protocol.Close{AllowReconnect: true}})
+		return
+	}
+	if c.withholds(now) {
+		c.transport.Abort(transport.ErrSlowClient)
 		return
 	}
 	c.acknowledge()
@@ -267,6 +274,20 @@ func (c *connection) Heartbeat(now time.Time) {
 	if received != 0 && c.keepAlive.blocked.Load() == 0 && now.Sub(time.Unix(0, received)) > c.hub.options.ClientTimeoutInterval {
 		c.closeWithError(&namedError{name: "OperationCanceledException", err: ErrClientTimeout})
 	}
+}
+
+// withholds tells whether a client has not acknowledged anything for the time in which a silent one is given up, although messages
+// wait for that. It may read and ping meanwhile, but whoever sends to it would wait with them.
+func (c *connection) withholds(now time.Time) bool {
+	waiting, acknowledged := c.transport.Withheld()
+	k := &c.keepAlive
+	switch {
+	case !waiting:
+		k.withheldSince = time.Time{}
+	case k.withheldSince.IsZero() || acknowledged != k.acknowledged:
+		k.withheldSince, k.acknowledged = now, acknowledged
+	}
+	return waiting && now.Sub(k.withheldSince) > c.hub.options.ClientTimeoutInterval
 }
 
 // expired tells whether the time is over for which the client proved who it is.

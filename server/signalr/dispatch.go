@@ -68,13 +68,13 @@ func (c *connection) consume(data []byte) (rest []byte, call *invocation) {
 		if !c.admit() {
 			return nil, nil
 		}
-		call, err = c.act(message)
+		data = data[length:]
+		call, err = c.act(message, data)
 		if err != nil {
 			c.awaitCalls()
 			c.closeWithError(err)
 			return nil, nil
 		}
-		data = data[length:]
 		if call != nil {
 			return data, call
 		}
@@ -101,8 +101,24 @@ func (c *connection) awaitCalls() {
 	}
 }
 
-// lookAhead acts on the acknowledgements in what waits behind a call. The calls that run may wait for the room that only
-// these make, so that without it none would ever end. They are met again, and do nothing, when they are read in their turn.
+// lookAheadInterval is how often who waits and reads nothing meanwhile lets acknowledgements behind it take effect.
+const lookAheadInterval = 100 * time.Millisecond
+
+// block says that who reads has to wait, until end is called: a client is not silent whose messages nobody reads. At each tick it
+// is time to lookAhead.
+func (c *connection) block() (tick <-chan time.Time, end func()) {
+	c.keepAlive.blocked.Add(1)
+	ticker := time.NewTicker(lookAheadInterval)
+	return ticker.C, func() {
+		ticker.Stop()
+		c.keepAlive.blocked.Add(-1)
+		c.heard(false)
+	}
+}
+
+// lookAhead acts on the acknowledgements in what waits behind a call, or behind an item of a stream. The calls that run may wait for
+// the room that only these make, so that without it none would ever end. They are met again, and do nothing, when they are read in
+// their turn.
 func (c *connection) lookAhead(rest []byte) {
 	if !c.transport.Stateful() {
 		return
@@ -132,9 +148,9 @@ func (c *connection) readFault(err error) error {
 	return invalidData("%w", err)
 }
 
-// act does what a message asks for. A call that must take its turn is returned, ready to run. An error ends the connection.
-// Messages of an unknown type, which decode to nil, are skipped.
-func (c *connection) act(message protocol.Message) (*invocation, error) {
+// act does what a message asks for; rest is what came behind it. A call that must take its turn is returned, ready to run. An error
+// ends the connection. Messages of an unknown type, which decode to nil, are skipped.
+func (c *connection) act(message protocol.Message, rest []byte) (*invocation, error) {
 	if message == nil || (isCounted(message.Type()) && !c.sequence.count()) {
 		return nil, nil
 	}
@@ -142,7 +158,7 @@ func (c *connection) act(message protocol.Message) (*invocation, error) {
 	case *protocol.Invocation:
 		return c.invoke(message)
 	case *protocol.StreamItem:
-		c.streams.item(c, message)
+		c.streams.item(c, message, rest)
 	case *protocol.Completion:
 		return nil, c.complete(message)
 	case *protocol.CancelInvocation:
@@ -178,7 +194,7 @@ func (c *connection) complete(message *protocol.Completion) error {
 func (c *connection) invoke(message *protocol.Invocation) (*invocation, error) {
 	call, err := c.bind(message)
 	if err != nil {
-		c.answer(message.ID, nil, err.Error(), false)
+		c.refuseCall(message.ID, err)
 		return nil, nil
 	}
 	c.unanswered.add(call)
@@ -187,6 +203,20 @@ func (c *connection) invoke(message *protocol.Invocation) (*invocation, error) {
 		return nil, nil
 	}
 	return call, nil
+}
+
+// refuseCall answers a call that does not run, unless the client did not ask for an answer. It never waits for room: who reads would
+// wait for an acknowledgement that only it can read. A client that lets such answers fill its queue is dropped as a slow one.
+func (c *connection) refuseCall(id string, reason error) {
+	if id == "" {
+		return
+	}
+	payload, err := c.hub.payload(c.protocolIndex, &protocol.Completion{ID: id, Error: reason.Error()})
+	if err != nil {
+		c.closeWithError(err)
+		return
+	}
+	_ = c.transport.Send(payload)
 }
 
 // answerCall answers a call that ran, unless it has been answered because the connection ends.
@@ -202,7 +232,8 @@ func (c *connection) answer(id string, result any, errorText string, hasResult b
 		return
 	}
 	completion := &protocol.Completion{ID: id, Error: errorText, Result: result, HasResult: hasResult && errorText == ""}
-	if err := c.send(c.context, completion); err != nil {
+	_, err := c.hub.guarded("the encoding of a result", func() (any, error) { return nil, c.send(c.context, completion) })
+	if err != nil {
 		c.hub.log.Warn("a result cannot be encoded", "connection", c.id(), "error", err)
 		c.closeWithError(fmt.Errorf("encode a result: %w", err))
 	}

@@ -39,8 +39,11 @@ func (c *connection) choose(request protocol.HandshakeRequest) error {
 	if request.Version < protocol.MaximumVersion {
 		c.transport.DisableStateful() // Ack and Sequence came with version 2
 	}
-	c.user = c.hub.options.UserID(c.transport.Request())
-	return nil
+	_, err = c.hub.guarded("UserID", func() (any, error) {
+		c.user = c.hub.options.UserID(c.transport.Request())
+		return nil, nil
+	})
+	return err
 }
 
 // register makes the connection known, so that no message can be missed from the moment when its client is told that it

@@ -46,13 +46,34 @@ func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {
 		return nil, errors.New(visibleText(fmt.Sprintf(textBindingFailed, message.Target), err, c.hub.options.EnableDetailedErrors))
 	}
 	call := &invocation{id: message.ID, method: m, context: &Context{Context: c.context, connection: c}}
-	if authorize := c.hub.options.Authorize; authorize != nil && !authorize(call.context, m.name) {
+	if !c.authorized(call) {
 		return nil, refusal(textUnauthorized, message.Target)
 	}
 	if err := c.checkStreams(m, message); err != nil {
 		return nil, err
 	}
 	return call, c.addStreams(call, message, arguments)
+}
+
+// authorized asks the application. If it panics, the answer is no.
+func (c *connection) authorized(call *invocation) bool {
+	authorize := c.hub.options.Authorize
+	if authorize == nil {
+		return true
+	}
+	allowed := false
+	_, err := c.hub.guarded(call.method.name, func() (any, error) {
+		allowed = authorize(call.context, call.method.name)
+		return nil, nil
+	})
+	return allowed && err == nil
+}
+
+// decode makes a Go value of what a client sent. How, may be the application's code (json.Unmarshaler).
+func (c *connection) decode(sent, value any) error {
+	encoded, _ := sent.(protocol.Raw)
+	_, err := c.hub.guarded("the decoding of an argument", func() (any, error) { return nil, c.codec().Unmarshal(encoded, value) })
+	return err
 }
 
 func (c *connection) bindArguments(m *method, raw []any) ([]reflect.Value, error) {
@@ -62,8 +83,7 @@ func (c *connection) bindArguments(m *method, raw []any) ([]reflect.Value, error
 	arguments := make([]reflect.Value, 0, len(m.order))
 	for i, parameter := range m.parameters {
 		value := reflect.New(parameter)
-		encoded, _ := raw[i].(protocol.Raw)
-		if err := c.codec().Unmarshal(encoded, value.Interface()); err != nil {
+		if err := c.decode(raw[i], value.Interface()); err != nil {
 			return nil, invalidData("%s", textWrongType)
 		}
 		arguments = append(arguments, value.Elem())
@@ -121,9 +141,6 @@ func (c *connection) run(call *invocation) {
 	c.answerCall(call, result, "", true)
 }
 
-// lookAheadInterval is how often a call that waits for its turn lets acknowledgements behind it take effect.
-const lookAheadInterval = 100 * time.Millisecond
-
 // takeTurn waits while as many calls run as may; rest is what the client has sent since. It reports false if the server
 // ended the connection first; if the client did, its last calls still get their turns.
 func (c *connection) takeTurn(rest []byte) bool {
@@ -132,20 +149,15 @@ func (c *connection) takeTurn(rest []byte) bool {
 		return true
 	default:
 	}
-	c.keepAlive.blocked.Add(1)
-	defer func() {
-		c.keepAlive.blocked.Add(-1)
-		c.heard(false)
-	}()
-	ticker := time.NewTicker(lookAheadInterval)
-	defer ticker.Stop()
+	tick, end := c.block()
+	defer end()
 	for {
 		select {
 		case c.calls <- struct{}{}:
 			return true
 		case <-c.dropped:
 			return false
-		case <-ticker.C:
+		case <-tick:
 			c.lookAhead(rest)
 		}
 	}
@@ -197,11 +209,12 @@ type panicError struct{ value any }
 
 func (e *panicError) Error() string { return fmt.Sprint(e.value) }
 
-// guarded turns a panic of the application's code into an error, and logs where it came from.
+// guarded turns a panic of the application's code into an error, and logs where it came from. Everything of the application that runs
+// for a client runs inside of it.
 func (h *Hub) guarded(name string, run func() (any, error)) (result any, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			h.log.Error("a hub method panicked", "method", name, "stack", string(debug.Stack()))
+			h.log.Error("code of the application panicked", "where", name, "stack", string(debug.Stack()))
 			result, err = nil, &namedError{name: "Panic", err: &panicError{value}}
 		}
 	}()

@@ -2,12 +2,17 @@ package signalr_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/chatcluster/chatcluster/server/signalr"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -91,11 +96,31 @@ func TestAWriteThatIsStuckEndsTheConnection(t *testing.T) {
 	}
 }
 
-func TestAnAcknowledgementBehindACallMakesRoomForTheAnswerBefore(t *testing.T) {
-	hub, address := startHub(t, &testHub{}, signalr.HubOptions{}, signalr.EndpointOptions{
+// echoHub sends what a client streams back to it, item by item.
+type echoHub struct{ testHub }
+
+func (*echoHub) Echo(_ *signalr.Context, value string) string { return value }
+
+func (*echoHub) Reflect(ctx *signalr.Context, items iter.Seq2[int, error]) error {
+	for item, err := range items {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Clients().Caller().Send(ctx, "Item", item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unacknowledged connects a client with stateful reconnect that owes an acknowledgement: until it sends that, nothing more is
+// written to it.
+func unacknowledged(t *testing.T, implementation any, options signalr.HubOptions) (hub *signalr.Hub, c *client) {
+	t.Helper()
+	hub, address := startHub(t, implementation, options, signalr.EndpointOptions{
 		AllowStatefulReconnects: true, StatefulReconnectBufferSize: 1000,
 	})
-	c := dial(t, address+"?id="+negotiate(t, address).ConnectionToken)
+	c = dial(t, address+"?id="+negotiate(t, address).ConnectionToken)
 	c.send(`{"protocol":"json","version":2}`)
 	c.expect(`{}`)
 	text := strings.Repeat("x", 2000)
@@ -103,19 +128,75 @@ func TestAnAcknowledgementBehindACallMakesRoomForTheAnswerBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.expect(`{"type":1,"target":"Receive","arguments":["` + text + `"]}`)
-	// The answer to the first call waits for the acknowledgement, the second call for the first.
-	c.send(
-		`{"type":1,"invocationId":"1","target":"Echo","arguments":["one"]}`,
-		`{"type":1,"invocationId":"2","target":"Echo","arguments":["two"]}`,
-		`{"type":8,"sequenceId":1}`,
-	)
-	for _, want := range []string{`{"type":3,"invocationId":"1","result":"one"}`, `{"type":3,"invocationId":"2","result":"two"}`} {
-		got, err := c.receive()
-		for err == nil && strings.HasPrefix(got, `{"type":8,`) { // what the server acknowledges comes in between
-			got, err = c.receive()
-		}
-		if err != nil || got != want {
-			t.Fatalf("received %s, %v; want %s", got, err, want)
+	return hub, c
+}
+
+func TestAnAcknowledgementTakesEffectBehindWhatWaitsForIt(t *testing.T) {
+	streamed := []string{`{"type":1,"invocationId":"1","target":"Reflect","arguments":[],"streamIds":["s"]}`}
+	var reflected []string
+	for item := range 50 { // more than a stream has room for
+		streamed = append(streamed, fmt.Sprintf(`{"type":2,"invocationId":"s","item":%d}`, item))
+		reflected = append(reflected, fmt.Sprintf(`{"type":1,"target":"Item","arguments":[%d]}`, item))
+	}
+	for what, test := range map[string]struct{ sent, answers []string }{
+		// The answer to the first call waits for the acknowledgement, the second call for the first.
+		"two calls": {
+			sent: []string{
+				`{"type":1,"invocationId":"1","target":"Echo","arguments":["one"]}`,
+				`{"type":1,"invocationId":"2","target":"Echo","arguments":["two"]}`,
+			},
+			answers: []string{`{"type":3,"invocationId":"1","result":"one"}`, `{"type":3,"invocationId":"2","result":"two"}`},
+		},
+		"a call that is refused": {
+			sent:    []string{`{"type":1,"invocationId":"1","target":"Echo","arguments":[]}`},
+			answers: []string{`{"type":3,"invocationId":"1","error":"Failed to invoke 'Echo' due to an error on the server."}`},
+		},
+		"a stream whose items come back": {
+			sent:    streamed,
+			answers: reflected,
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, c := unacknowledged(t, &echoHub{}, signalr.HubOptions{StreamBufferCapacity: 2})
+			c.send(append(test.sent, `{"type":8,"sequenceId":1}`)...)
+			for at, want := range test.answers {
+				got, err := c.receive()
+				for err == nil && strings.HasPrefix(got, `{"type":8,`) { // what the server acknowledges comes in between
+					got, err = c.receive()
+				}
+				if err != nil || got != want {
+					t.Fatalf("received %s, %v; want %s", got, err, want)
+				}
+				if at%10 == 9 {
+					c.send(fmt.Sprintf(`{"type":8,"sequenceId":%d}`, at+2))
+				}
+			}
+		})
+	}
+}
+
+func TestAClientThatNeverAcknowledgesIsDroppedAlthoughItReadsAndPings(t *testing.T) {
+	implementation := &testHub{gone: make(chan error, 1)}
+	hub, c := unacknowledged(t, implementation, signalr.HubOptions{ClientTimeoutInterval: 500 * time.Millisecond})
+	if err := hub.Clients().All().Send(t.Context(), "Receive", "more"); err != nil {
+		t.Fatal(err)
+	}
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(patience)
+	for {
+		select {
+		case cause := <-implementation.gone:
+			if !errors.Is(cause, transport.ErrSlowClient) {
+				t.Errorf("dropped with %v, want ErrSlowClient", cause)
+			}
+			return
+		case <-ticker.C:
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_ = c.socket.Write(ctx, websocket.MessageText, []byte(`{"type":6}`+"\x1e")) // the server may be closing it just now
+			cancel()
+		case <-timeout:
+			t.Fatal("the connection is still there")
 		}
 	}
 }

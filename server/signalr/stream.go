@@ -71,14 +71,22 @@ func (s *streams) finish(call *invocation) {
 	}
 }
 
+// removeUploads is called with mu held.
 func (s *streams) removeUploads(uploads []*upload) {
 	for _, stream := range uploads {
+		s.removeUpload(stream)
+	}
+}
+
+// removeUpload is called with mu held. The client may have ended the stream and given its id to another one, which stays.
+func (s *streams) removeUpload(stream *upload) {
+	if s.uploads[stream.id] == stream {
 		delete(s.uploads, stream.id)
 	}
 }
 
-// item hands an item to the method that reads its stream, and waits while that has enough.
-func (s *streams) item(c *connection, message *protocol.StreamItem) {
+// item hands an item to the method that reads its stream, and waits while that has enough; rest is what came behind it.
+func (s *streams) item(c *connection, message *protocol.StreamItem, rest []byte) {
 	s.mu.Lock()
 	stream := s.uploads[message.ID]
 	s.mu.Unlock()
@@ -87,13 +95,12 @@ func (s *streams) item(c *connection, message *protocol.StreamItem) {
 		return
 	}
 	value := reflect.New(stream.kind)
-	encoded, _ := message.Item.(protocol.Raw)
-	if err := c.codec().Unmarshal(encoded, value.Interface()); err != nil {
+	if err := c.decode(message.Item, value.Interface()); err != nil {
 		s.remove(stream)
 		stream.end(invalidData("Failed to bind Stream message."))
 		return
 	}
-	stream.add(c, value.Elem())
+	stream.add(c, value.Elem(), rest)
 }
 
 // complete ends the stream that a completion names. It reports false if there is none.
@@ -116,7 +123,7 @@ func (s *streams) complete(message *protocol.Completion) bool {
 func (s *streams) remove(stream *upload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.uploads, stream.id)
+	s.removeUpload(stream)
 }
 
 // cancel ends the stream that the client receives from the call id.

@@ -30,19 +30,26 @@ func newUpload(id string, kind reflect.Type, capacity int) *upload {
 }
 
 // add waits until the method has room for the item. Meanwhile nothing of the connection is read: that is how the client
-// learns to wait.
-func (u *upload) add(c *connection, item reflect.Value) {
+// learns to wait. Its acknowledgements alone take effect: the method may wait for one itself.
+func (u *upload) add(c *connection, item reflect.Value, rest []byte) {
 	select {
 	case u.items <- item:
 		return
 	default:
 	}
-	c.keepAlive.blocked.Add(1)
-	defer c.keepAlive.blocked.Add(-1)
-	select {
-	case u.items <- item:
-	case <-u.abandoned:
-	case <-c.context.Done():
+	tick, end := c.block()
+	defer end()
+	for {
+		select {
+		case u.items <- item:
+			return
+		case <-u.abandoned:
+			return
+		case <-c.context.Done():
+			return
+		case <-tick:
+			c.lookAhead(rest)
+		}
 	}
 }
 

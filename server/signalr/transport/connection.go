@@ -151,6 +151,9 @@ func (c *Connection) Start(first *Payload) { c.outbox.uncork(first) }
 // Acknowledge forgets the messages up to number: the client has them.
 func (c *Connection) Acknowledge(number int64) { c.outbox.acknowledge(number) }
 
+// Withheld tells whether messages wait only for acknowledgements of the client, and the number up to which it has acknowledged.
+func (c *Connection) Withheld() (waiting bool, acknowledged int64) { return c.outbox.withheld() }
+
 // Idle tells whether everything that was sent has been taken by the transport.
 func (c *Connection) Idle() bool { return c.outbox.idle() }
 

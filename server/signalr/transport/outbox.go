@@ -21,7 +21,7 @@ type outbox struct {
 	// mu guards everything below. It is the innermost lock: nothing is called while it is held.
 	mu sync.Mutex
 
-	// messages are the hub messages in order: [:next] are written and not acknowledged (keep only), [next:] wait.
+	// messages are the hub messages in order: [next:] wait, [:next] are written: not acknowledged with keep, nil without.
 	messages []*Payload
 	next     int
 	// waiting and kept are the bytes of messages[next:] and messages[:next].
@@ -279,6 +279,14 @@ func (o *outbox) idle() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.hasWork()
+}
+
+// withheld tells whether messages wait only for the client to acknowledge others, and up to which number it has: a client to
+// which nothing is attached cannot.
+func (o *outbox) withheld() (waiting bool, acknowledged int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sink != nil && o.next < len(o.messages) && o.mustAwaitAck(), o.confirmed
 }
 
 // exhausted tells whether the last message has been taken.

@@ -1,0 +1,93 @@
+package signalr_test
+
+import (
+	"encoding/json"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/chatcluster/chatcluster/server/signalr"
+)
+
+// explosive panics whenever it is read from JSON or written as JSON.
+type explosive struct{}
+
+func (*explosive) UnmarshalJSON([]byte) error   { panic("read") }
+func (*explosive) MarshalJSON() ([]byte, error) { panic("written") }
+
+type explosiveHub struct{ testHub }
+
+func (*explosiveHub) Echo(_ *signalr.Context, value string) string { return value }
+
+func (*explosiveHub) Nothing(*signalr.Context) {}
+
+func (*explosiveHub) Take(*signalr.Context, explosive) {}
+
+func (*explosiveHub) Give(*signalr.Context) *explosive { return &explosive{} }
+
+func (*explosiveHub) Drink(_ *signalr.Context, items iter.Seq2[explosive, error]) error {
+	for _, err := range items {
+		if err != nil {
+			return signalr.NewHubError("not readable")
+		}
+	}
+	return nil
+}
+
+func TestAPanicOfTheApplicationReachesNobodyElse(t *testing.T) {
+	options := signalr.HubOptions{Authorize: func(_ *signalr.Context, method string) bool {
+		if method == "Nothing" {
+			panic("authorize")
+		}
+		return true
+	}}
+	_, address := startHub(t, &explosiveHub{}, options, signalr.EndpointOptions{})
+	bystander := connect(t, address)
+	for _, test := range []struct {
+		where, answer string
+		calls         []string
+	}{
+		{
+			where: "reading an argument", calls: []string{`{"type":1,"invocationId":"1","target":"Take","arguments":[{}]}`},
+			answer: `{"type":3,"invocationId":"1","error":"Failed to invoke 'Take' due to an error on the server."}`,
+		},
+		{
+			where: "authorizing", calls: []string{`{"type":1,"invocationId":"1","target":"Nothing","arguments":[]}`},
+			answer: `{"type":3,"invocationId":"1","error":"Failed to invoke 'Nothing' because user is unauthorized"}`,
+		},
+		{
+			where: "reading an item", calls: []string{
+				`{"type":1,"invocationId":"1","target":"Drink","arguments":[],"streamIds":["s"]}`,
+				`{"type":2,"invocationId":"s","item":{}}`,
+			},
+			answer: `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Drink' on the server. HubException: not readable"}`,
+		},
+		{
+			where: "writing a result", calls: []string{`{"type":1,"invocationId":"1","target":"Give","arguments":[]}`},
+			answer: `{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`,
+		},
+	} {
+		t.Run(test.where, func(t *testing.T) {
+			c := connect(t, address)
+			c.send(test.calls...)
+			c.expect(test.answer)
+			bystander.send(`{"type":1,"invocationId":"2","target":"Echo","arguments":["alive"]}`)
+			bystander.expect(`{"type":3,"invocationId":"2","result":"alive"}`)
+		})
+	}
+}
+
+func TestAPanicThatNamesAUserRefusesTheHandshake(t *testing.T) {
+	options := signalr.HubOptions{UserID: func(*signalr.Request) string { panic("user") }}
+	_, address := startHub(t, &testHub{}, options, signalr.EndpointOptions{})
+	c := dial(t, address)
+	c.send(`{"protocol":"json","version":1}`)
+	answer, err := c.receive()
+	var response struct{ Error string }
+	if err == nil {
+		err = json.Unmarshal([]byte(answer), &response)
+	}
+	if err != nil || response.Error == "" || strings.Contains(response.Error, "panic") {
+		t.Errorf("the handshake is answered %q, %v", answer, err)
+	}
+}
