@@ -102,6 +102,7 @@ describe('a connection that fails', { skip: lacking('redis-server') }, () => {
         ['before', 'while cut 1', 'after cut 1', 'while cut 2', 'after cut 2', 'while cut 3', 'after cut 3'],
       );
       assert.deepEqual(states, []);
+      await windows.close(); // the hub server would wait for a page that is open to come back
     } finally {
       await Promise.all([page.stop(), proxy.stop(), hub.stop()]);
     }
