@@ -63,3 +63,12 @@ seccompProfile:
 {{- $hub := $spec.hub | default dict -}}
 {{- if $spec.tls }}https{{ else }}http{{ end }}://{{ include "chatcluster.firstName" . }}.{{ .Release.Namespace }}{{ $hub.path | default "/chatHub" }}
 {{- end -}}
+
+{{/* Not empty if helm test can chat with the first ChatCluster: its hub is the one of our image, asks for no token and lets the
+test's pod come near. */}}
+{{- define "chatcluster.tested" -}}
+{{- $spec := .Values.chatCluster.spec | default dict -}}
+{{- $hub := $spec.hub | default dict -}}
+{{- $clients := ($spec.networkPolicy | default dict).clients -}}
+{{- if and .Values.test.enabled .Values.chatCluster.create (not (or $hub.image $hub.authentication $clients)) }}yes{{ end -}}
+{{- end -}}

@@ -19,6 +19,8 @@ func check(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := pflag.NewFlagSet("check", pflag.ContinueOnError)
 	flags.SetOutput(stdout)
 	limit := flags.Duration("timeout", 30*time.Second, "how long to try")
+	certificate := flags.String("certificate", "",
+		"`file` with the certificate that the server has (PEM): whoever signed it and whatever name the address has, it is trusted")
 	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -30,7 +32,7 @@ func check(ctx context.Context, args []string, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, *limit)
 	defer cancel()
 	begin := time.Now()
-	heard, err := checkUntil(ctx, flags.Arg(0))
+	heard, err := checkUntil(ctx, flags.Arg(0), *certificate)
 	if err != nil {
 		return fmt.Errorf("check: no message came through in %v: %w", *limit, err)
 	}
@@ -40,9 +42,9 @@ func check(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // checkUntil repeats the check until it succeeds or ctx ends; then it returns the last error that says something.
-func checkUntil(ctx context.Context, hub string) (heard client.Message, err error) {
+func checkUntil(ctx context.Context, hub, certificate string) (heard client.Message, err error) {
 	for {
-		heard, attempt := checkOnce(ctx, hub)
+		heard, attempt := checkOnce(ctx, hub, certificate)
 		if attempt == nil {
 			return heard, nil
 		}
@@ -57,12 +59,16 @@ func checkUntil(ctx context.Context, hub string) (heard client.Message, err erro
 	}
 }
 
-func checkOnce(ctx context.Context, hub string) (client.Message, error) {
+func checkOnce(ctx context.Context, hub, certificate string) (client.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	requests, err := requestsTo(certificate)
+	if err != nil {
+		return client.Message{}, err
+	}
 	word := "check " + rand.Text()
 	heard := make(chan client.Message, 1)
-	listener, err := client.Dial(ctx, hub, client.Options{OnMessage: func(message client.Message) {
+	listener, err := client.Dial(ctx, hub, client.Options{HTTP: requests, OnMessage: func(message client.Message) {
 		if message.Text == word {
 			select {
 			case heard <- message:
@@ -74,7 +80,7 @@ func checkOnce(ctx context.Context, hub string) (client.Message, error) {
 		return client.Message{}, err
 	}
 	defer listener.Close()
-	speaker, err := client.Dial(ctx, hub, client.Options{})
+	speaker, err := client.Dial(ctx, hub, client.Options{HTTP: requests})
 	if err != nil {
 		return client.Message{}, err
 	}
