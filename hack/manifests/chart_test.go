@@ -22,6 +22,21 @@ func settings() map[string]string {
 		"namespaces": `
 rbac: {namespaces: [one, two], aggregate: false}
 crd: {upgrade: false}`,
+		"guarded": "chatCluster: {create: true, spec: {hub: {authentication: {key: {name: tokens, key: secret}}}}}",
+		"restricted": `
+rbac: {create: false}
+crd: {upgrade: false}
+serviceAccount: {create: false, name: chat-operator}
+metrics: {enabled: false}
+imageRegistry: registry.example.com:5000
+operator:
+  image: {repository: mirror/operator, tag: v1, pullPolicy: Always}
+  resources: {limits: {memory: 1Gi}}
+  logging: {level: debug, format: text}
+  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: chat, operator: Exists}]}]}}}
+hubImage: {digest: "sha256:` + strings.Repeat("0123456789abcdef", 4) + `"}
+redisImage: {repository: library/redis, tag: "8.2"}
+chatCluster: {create: true, annotations: {note: first}, spec: {tls: {secretName: chat-tls}}}`,
 		"everything": `
 fullnameOverride: chat
 imageRegistry: registry.example.com/mirror
@@ -104,6 +119,12 @@ func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 		"{chatCluster: {create: true}, rbac: {namespaces: [other]}}":           "which the operator would not look after",
 		"{chatCluster: {create: true, name: " + strings.Repeat("a", 41) + "}}": "/chatCluster/name",
 		"serviceAccount: {create: false}":                                      "say in serviceAccount.name",
+		"metrics: {enabled: false, prometheusRule: {enabled: true}}":           "metrics.prometheusRule.enabled needs metrics.enabled",
+		"rbac: {create: false}":                                                "set crd.upgrade to false",
+		"commonLabels: {app.kubernetes.io/name: x}":                            "commonLabels has the label app.kubernetes.io/name",
+		"operator: {podLabels: {app.kubernetes.io/instance: x}}":               "operator.podLabels has the label app.kubernetes.io/instance",
+		"imageRegistry: https://registry.example.com":                          "at '/imageRegistry'",
+		"operator: {image: {registry: registry.example.com/}}":                 "at '/operator/image/registry'",
 	} {
 		_, err := template(values)
 		if err == nil || !strings.Contains(err.Error(), want) {
