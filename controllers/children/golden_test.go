@@ -2,6 +2,7 @@ package children_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,18 @@ func TestSamplesBecomeTheseObjects(t *testing.T) {
 				t.Errorf("the objects are not those of %s (-want +got):\n%s", golden, difference)
 			}
 		})
+	}
+}
+
+// KEDA asks Prometheus, which names a job after the Service that it found its targets by.
+func TestTheSampleForKEDAAsksForTheMetricsOfItsHubServers(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(sampletest.Folder(), "keda.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := fmt.Sprintf("job=%q", children.MetricsName(sampletest.Cluster(t, "keda.yaml").Name))
+	if !strings.Contains(string(text), job) {
+		t.Errorf("keda.yaml does not ask for %s", job)
 	}
 }
 
