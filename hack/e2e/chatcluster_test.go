@@ -57,17 +57,17 @@ func (s *suite) testChat(t *testing.T) {
 	if s.full {
 		javaScript, goClients = 50, 50
 	}
-	people := s.gatherSpread(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: goClients, JavaScript: javaScript})
-	c.expectAllServers(t, people)
+	people := c.gatherSpread(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: goClients, JavaScript: javaScript})
+	c.expectAllHear(t, people, 3)
 	c.disturbAll(t, people, "", c.disturbances())
-	c.expectAllServers(t, people)
+	c.expectAllHear(t, people, 2) // of a roll-out's last hub server all clients may have stayed away
 	c.testNodes(t, crowd.Options{Go: goClients, JavaScript: javaScript})
 	c.testAudiences(t)
 	c.testDeletion(t, people)
 }
 
-// expectAllServers checks that all clients hear each other, and that each hub server has some of them.
-func (c *chat) expectAllServers(t *testing.T, people *crowd.Crowd) {
+// expectAllHear checks that all clients hear each other, and that so many hub servers have some of them: where, kube-proxy decides.
+func (c *chat) expectAllHear(t *testing.T, people *crowd.Crowd, servers int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -83,9 +83,8 @@ func (c *chat) expectAllServers(t *testing.T, people *crowd.Crowd) {
 	for _, pod := range pods {
 		names = append(names, pod.Name)
 	}
-	// Clients are where kube-proxy put them: with many of them, on more than one server for sure.
-	if len(got.Servers) < 2 || slices.ContainsFunc(got.Servers, func(name string) bool { return !slices.Contains(names, name) }) {
-		t.Errorf("the clients are on %q, want two or more of the pods %q", got.Servers, names)
+	if len(got.Servers) < servers || slices.ContainsFunc(got.Servers, func(name string) bool { return !slices.Contains(names, name) }) {
+		t.Errorf("the clients are on %q, want %d or more of the pods %q", got.Servers, servers, names)
 	}
 	t.Logf("%d clients on %d hub servers hear each other", people.Size(), len(got.Servers))
 }

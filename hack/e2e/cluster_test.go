@@ -378,22 +378,27 @@ func (s *suite) nodeAddresses(ctx context.Context) ([]string, error) {
 	return addresses, nil
 }
 
-// gatherSpread lets a crowd connect when the Service leads to more than one hub server: nodes learn of servers a moment after
+// gatherSpread lets a crowd connect when the Service leads to all of the hub servers: nodes learn of servers a moment after
 // these are ready, and clients that come at once would all be on the first.
-func (s *suite) gatherSpread(t *testing.T, options crowd.Options) *crowd.Crowd {
+func (c *chat) gatherSpread(t *testing.T, options crowd.Options) *crowd.Crowd {
 	t.Helper()
-	await(t, "the Service leading to more than one hub server", patience, func(ctx context.Context) (string, error) {
+	pods, err := c.hubPods(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := len(pods)
+	await(t, fmt.Sprintf("the Service leading to %d hub servers", servers), patience, func(ctx context.Context) (string, error) {
 		few, err := crowd.Start(ctx, crowd.Options{URL: options.URL, Go: 10, Log: t.Logf})
 		if err != nil {
 			return "", err
 		}
 		defer few.Stop()
-		if servers := few.RollCall(ctx).Servers; len(servers) < 2 {
-			return fmt.Sprintf("all clients are on %q", servers), nil
+		if seen := few.RollCall(ctx).Servers; len(seen) < servers {
+			return fmt.Sprintf("all clients are on %q", seen), nil
 		}
 		return "", nil
 	})
-	return s.gather(t, options)
+	return c.gather(t, options)
 }
 
 // gather brings a crowd to a hub. It leaves when the test ends.

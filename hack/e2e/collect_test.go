@@ -6,10 +6,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -32,7 +35,8 @@ func (s *suite) collect(ctx context.Context, t *testing.T, namespaces ...string)
 			"chatclusters": &v1alpha1.ChatClusterList{}, "pods": &corev1.PodList{}, "deployments": &appsv1.DeploymentList{},
 			"statefulsets": &appsv1.StatefulSetList{}, "services": &corev1.ServiceList{}, "configmaps": &corev1.ConfigMapList{},
 			"poddisruptionbudgets": &policyv1.PodDisruptionBudgetList{}, "events": &corev1.EventList{},
-			"persistentvolumeclaims": &corev1.PersistentVolumeClaimList{},
+			"persistentvolumeclaims": &corev1.PersistentVolumeClaimList{}, "replicasets": &appsv1.ReplicaSetList{},
+			"jobs": &batchv1.JobList{}, "networkpolicies": &networkingv1.NetworkPolicyList{},
 		} {
 			if err := s.client.List(ctx, list, ctrl.InNamespace(namespace)); err != nil {
 				t.Logf("collecting %s: %v", name, err)
@@ -58,7 +62,7 @@ func (s *suite) collectLogs(ctx context.Context, t *testing.T, namespace, folder
 		return
 	}
 	for _, pod := range pods.Items {
-		for _, status := range pod.Status.ContainerStatuses {
+		for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 			s.collectLog(ctx, t, &pod, status.Name, false, folder)
 			if status.RestartCount > 0 {
 				s.collectLog(ctx, t, &pod, status.Name, true, folder)

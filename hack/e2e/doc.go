@@ -13,7 +13,8 @@
 //	E2E_HUB_IMAGE_NEXT                 the same hub image under another name, to be changed to
 //	E2E_EXAMPLE_IMAGE                  the example of the README (hack/e2e/example), a hub server of a user's own
 //	E2E_PREVIOUS_CHART                 a packaged chart to upgrade from, with
-//	E2E_PREVIOUS_OPERATOR_IMAGE        the operator that belongs to it; without them that is skipped
+//	E2E_PREVIOUS_OPERATOR_IMAGE        the operator that belongs to it, and
+//	E2E_PREVIOUS_HUB_IMAGE             the hub server; without them that is skipped
 //	E2E_REDIS_IMAGE                    default docker.io/redis:7.0
 //	E2E_REDIS_IMAGE_NEXT               the same image under another name, to be changed to; without it that is skipped
 //	E2E_NODE_ADDRESS                   where node ports are reached; default: the address of a node

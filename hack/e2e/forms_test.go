@@ -85,14 +85,14 @@ func (s *suite) testForm(t *testing.T, f form) {
 	if s.full {
 		options.Go, options.JavaScript = 50, 50
 	}
-	people := s.gatherSpread(t, options)
-	c.expectAllServers(t, people)
+	people := c.gatherSpread(t, options)
+	c.expectAllHear(t, people, 2)
 	c.disturbAll(t, people, f.name, []disturbance{
 		{name: "none", promise: unnoticed, full: true, do: func(ctx context.Context) error { return sleep(ctx, 5*time.Second) }},
 		{name: "image changed", full: true, do: c.roll},
 		{name: "Redis killed", do: c.killPrimary, promise: f.killed},
 	})
-	c.expectAllServers(t, people)
+	c.expectAllHear(t, people, 2)
 }
 
 // applyForm makes a ChatCluster of that form and returns how long it took until it was Ready.

@@ -52,10 +52,17 @@ func (s *suite) tryHelm(ctx context.Context, args ...string) (string, error) {
 func (s *suite) chartValues() []string {
 	var args []string
 	for prefix, reference := range map[string]string{"operator.image": s.images.operator, "hubImage": s.images.hub, "redisImage": s.images.redis} {
-		registry, repository, tag := splitImage(reference)
-		for key, value := range map[string]string{"registry": registry, "repository": repository, "tag": tag} {
-			args = append(args, "--set-string", prefix+"."+key+"="+value)
-		}
+		args = append(args, imageValues(prefix, reference)...)
+	}
+	return args
+}
+
+// imageValues are the arguments of helm that set the image under a prefix.
+func imageValues(prefix, reference string) []string {
+	registry, repository, tag := splitImage(reference)
+	var args []string
+	for key, value := range map[string]string{"registry": registry, "repository": repository, "tag": tag} {
+		args = append(args, "--set-string", prefix+"."+key+"="+value)
 	}
 	return args
 }

@@ -17,9 +17,8 @@ func (s *suite) install(t *testing.T) {
 	t.Helper()
 	args := s.upgradeArguments(chart)
 	if s.before != nil {
-		registry, repository, tag := splitImage(s.before.operator)
-		args = append(s.upgradeArguments(s.before.chart), "--set-string", "operator.image.registry="+registry,
-			"--set-string", "operator.image.repository="+repository, "--set-string", "operator.image.tag="+tag)
+		args = append(s.upgradeArguments(s.before.chart), imageValues("operator.image", s.before.operator)...)
+		args = append(args, imageValues("hubImage", s.before.hub)...)
 	}
 	text, err := s.tryHelm(t.Context(), args...)
 	t.Cleanup(func() {

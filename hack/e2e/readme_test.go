@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -149,6 +150,17 @@ func page(ctx context.Context, url string) (string, error) {
 // expectUpgrade waits until the operator has answered the annotation, and all runs.
 func (s *suite) expectUpgrade(t *testing.T) {
 	t.Helper()
+	await(t, "an answer to the annotation", patience, func(ctx context.Context) (string, error) {
+		object, err := s.readme().get(ctx)
+		if err != nil {
+			return "", err
+		}
+		wanted, answered := object.Annotations[v1alpha1.AnnotationUpgradeImages], object.Status.Images.Request
+		if wanted == "" || answered != wanted {
+			return fmt.Sprintf("status.images answers %q, not %q", answered, wanted), nil
+		}
+		return "", nil
+	})
 	if err := s.readme().awaitWorkloads(t.Context()); err != nil {
 		t.Errorf("after the upgrade: %v", err)
 	}

@@ -68,10 +68,10 @@ func (s *suite) disturbForm(t *testing.T, f form) {
 	if err := c.awaitWhole(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	people := s.gatherSpread(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: 10, JavaScript: 5})
-	c.expectAllServers(t, people)
+	people := c.gatherSpread(t, crowd.Options{URL: c.url(t, "/chatHub"), Go: 10, JavaScript: 5})
+	c.expectAllHear(t, people, 2)
 	c.disturbAll(t, people, "", c.redisDisturbances(f))
-	c.expectAllServers(t, people)
+	c.expectAllHear(t, people, 2)
 }
 
 // redisDisturbances are all that happens to the Redis that the operator runs. What the form has not, is left out.
