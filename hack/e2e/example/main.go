@@ -1,4 +1,4 @@
-// Chat is a whole chat server: save it as main.go, then go run . serves it at http://localhost:5000/chat.
+// Chat is a whole chat server, at http://localhost:5000/chat.
 package main
 
 import (
