@@ -164,8 +164,10 @@ lint-api: ## Run the linter of Kubernetes APIs
 	$(GO) run $(KUBE_API_LINTER) run -c .golangci-kal.yml ./api/...
 
 .PHONY: lint-workflows
-lint-workflows: ## Run the linter of GitHub workflows, and see that each action is pinned to a commit
+lint-workflows: ## Run the linters of GitHub workflows and shell scripts, and see that each action is pinned to a commit
 	$(GO) run $(ACTIONLINT)
+	@if command -v shellcheck >/dev/null; then git grep -lzE '^#!.*[ /]bash' | xargs -0 shellcheck; \
+	  else echo "make lint-workflows: shellcheck is missing: the scripts are not checked" >&2; fi
 	@if grep -rnE '^ *(- )?uses:' .github | grep -vE 'uses: (\./|[^ ]+@[0-9a-f]{40} # v[0-9]+\.[0-9]+\.[0-9]+$$)'; then \
 	  echo "make lint-workflows: name a full commit, and its version in a comment" >&2; exit 1; fi
 
