@@ -59,6 +59,13 @@ func TestWhatOfAFormOfRedisCannotChange(t *testing.T) {
 		"another class":        {"{mode: Sentinel, sentinel: {}}", "{storage: {size: 3Gi, className: fast}}", "redis.storage cannot be added or removed"},
 		"back to the 2Gi":      {"{mode: Sentinel, sentinel: {}, storage: {size: 3Gi}}", "{storage: null}", "redis.storage cannot be added or removed"},
 		"a volume for the one": {"{mode: Standalone}", "{storage: {size: 3Gi}}", "redis.storage cannot be added or removed"},
+		"snapshots": {"{storage: {size: 1Gi}}", "{storage: {persistence: Snapshot}}",
+			"redis.storage.persistence cannot be changed to or from Snapshot"},
+		"no snapshots": {"{storage: {size: 1Gi, persistence: Snapshot}}", "{storage: {persistence: Always}}",
+			"redis.storage.persistence cannot be changed to or from Snapshot"},
+		"the default after snapshots": {"{storage: {size: 1Gi, persistence: Snapshot}}", "{storage: {persistence: null}}",
+			"redis.storage.persistence cannot be changed to or from Snapshot"},
+		"waiting for the disk": {"{storage: {size: 1Gi}}", "{storage: {persistence: Always}}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := &v1alpha1.ChatCluster{}

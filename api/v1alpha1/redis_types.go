@@ -107,6 +107,7 @@ type ExternalRedis struct {
 // RedisStorage is a volume for Redis.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)",message="redis.storage.className cannot be changed"
+// +kubebuilder:validation:XValidation:rule="(has(self.persistence) && self.persistence == 'Snapshot') == (has(oldSelf.persistence) && oldSelf.persistence == 'Snapshot')",message="redis.storage.persistence cannot be changed to or from Snapshot: Redis would start without what is on its volume. Make a new ChatCluster"
 type RedisStorage struct {
 	// size of the volume. It can grow where its StorageClass allows that; a
 	// condition says so where it does not. It cannot be made smaller.
@@ -125,7 +126,8 @@ type RedisStorage struct {
 	// persistence is how Redis writes: AppendOnly loses at most the last second,
 	// Snapshot what came after the last snapshot (one after 60 seconds with 1000
 	// changes, 5 minutes with 10, an hour with one), Always nothing, at the cost
-	// of waiting for the disk.
+	// of waiting for the disk. It cannot be changed to or from Snapshot: Redis
+	// would not read what the other has written.
 	// +optional
 	// +default="AppendOnly"
 	Persistence RedisPersistence `json:"persistence,omitempty"`
