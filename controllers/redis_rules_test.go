@@ -2,14 +2,19 @@ package controllers_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
+	"github.com/chatcluster/chatcluster/controllers/redisform"
 )
 
 func TestTheAPIServerTellsWhatFormsOfRedisCannotBe(t *testing.T) {
@@ -90,5 +95,40 @@ func TestWhatOfAFormOfRedisCannotChange(t *testing.T) {
 				t.Errorf("the API server says %v, want %q", err, c.message)
 			}
 		})
+	}
+}
+
+// The longest name and the most servers: what is remembered of them must have room, or no look would be remembered.
+func TestTheNotesOfTheLargestRedisClusterAreTaken(t *testing.T) {
+	p := useControlPlane(t)
+	cluster := &v1alpha1.ChatCluster{}
+	manifest := fmt.Sprintf("metadata: {name: %s, namespace: default}\nspec: {redis: {mode: Cluster, cluster: {shards: 50, replicasPerShard: 5}}}",
+		strings.Repeat("n", 40))
+	if err := yaml.UnmarshalStrict([]byte(manifest), cluster); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.admin.Create(t.Context(), cluster); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.admin.Delete(context.Background(), cluster) })
+	memory := redisform.Memory{
+		Formed: true, HadData: true, Epoch: math.MaxInt64, Cause: "primaries", Since: time.Date(2026, 1, 1, 0, 0, 0, 999, time.UTC),
+	}
+	var primaries []string
+	for _, set := range children.RedisSets(children.Wanted{Cluster: cluster}) {
+		primaries = append(primaries, set.Pod(0))
+		for index := int32(1); index < set.Replicas; index++ {
+			memory.InSync = append(memory.InSync, set.Pod(index))
+		}
+	}
+	memory.Primary = strings.Join(primaries, ",")
+	notes, err := json.Marshal(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := cluster.DeepCopy()
+	cluster.Status.Redis.Notes = string(notes)
+	if err := p.admin.Status().Patch(t.Context(), cluster, client.MergeFrom(before), client.DryRunAll); err != nil {
+		t.Errorf("%d bytes are not taken: %v", len(notes), err)
 	}
 }

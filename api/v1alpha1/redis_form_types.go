@@ -136,7 +136,7 @@ type RedisStatus struct {
 	// They are for itself.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=8192
+	// +kubebuilder:validation:MaxLength=32768
 	Notes string `json:"notes,omitempty"`
 
 	// version is that of the Redis servers; while they are replaced, the oldest.
