@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
@@ -9,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/children"
 )
 
 // checkSpec checks what the API server cannot, and again the rules without which the operator would do harm: the
@@ -34,10 +36,10 @@ func checkRedis(spec v1alpha1.ChatClusterSpec) error {
 		return &specError{"redis.external", "is missing, and mode External needs it"}
 	case redis.Mode != v1alpha1.RedisExternal && redis.External != nil:
 		return &specError{"redis.external", "needs mode External"}
-	case redis.Memory != nil && redis.Memory.Maximum != nil && redis.Resources != nil:
-		limit := redis.Resources.Limits.Memory()
-		if !limit.IsZero() && redis.Memory.Maximum.Cmp(*limit) > 0 {
-			return &specError{"redis.memory.maximum", "is greater than redis.resources.limits.memory: Redis would be killed before it is full"}
+	case redis.Memory != nil && redis.Memory.Maximum != nil:
+		if limit := children.RedisMemoryLimit(redis); !limit.IsZero() && redis.Memory.Maximum.Cmp(limit) > 0 {
+			return &specError{"redis.memory.maximum", fmt.Sprintf(
+				"is greater than redis.resources.limits.memory, which is %s: Redis would be killed before it is full", limit.String())}
 		}
 	}
 	return nil

@@ -178,6 +178,11 @@ func redisResources(redis v1alpha1.RedisSpec) *corev1.ResourceRequirements {
 	return resourcesOr(redis.Resources, "100m", "128Mi", "512Mi")
 }
 
+// RedisMemoryLimit is the limit that will be in force for each server; zero is none.
+func RedisMemoryLimit(redis v1alpha1.RedisSpec) resource.Quantity {
+	return *redisResources(redis).Limits.Memory()
+}
+
 // resourcesOr are those of the spec, or else the given ones: a processor is never limited, waiting for one helps nobody.
 func resourcesOr(wanted *corev1.ResourceRequirements, cpu, memory, memoryLimit string) *corev1.ResourceRequirements {
 	if wanted != nil {
