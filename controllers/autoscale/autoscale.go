@@ -99,11 +99,11 @@ func decideAboveMaximum(in Input) Decision {
 	return Decision{Replicas: in.Current - 1, EnoughSince: in.EnoughSince, Reason: "more than the spec allows"}
 }
 
-// settled tells whether all hub servers are there, serve and are seen, and none ends.
+// settled tells whether all hub servers are there, serve and are seen with all that has a target, and none ends.
 func settled(in Input) bool {
 	serving := int32(0)
 	for _, hub := range in.Hubs {
-		if hub.Ending || !hub.Ready || hub.Load == nil {
+		if hub.Ending || !hub.Ready || hub.Load == nil || in.Spec.BytesPerSecondPerReplica > 0 && hub.Load.BytesPerSecond == nil {
 			return false
 		}
 		serving++

@@ -71,6 +71,9 @@ func TestDecide(t *testing.T) {
 			hubs: append(serving(100, 100, 100), autoscale.Hub{Ending: true}), want: 3},
 		{name: "what is sent counts if it has a target", spec: func(s *v1alpha1.AutoscalingSpec) { s.BytesPerSecondPerReplica = 1000 }, current: 2,
 			hubs: withRate(4500), want: 5},
+		{name: "what is sent and is not known is no reason to take one away", spec: func(s *v1alpha1.AutoscalingSpec) {
+			s.BytesPerSecondPerReplica, s.ScaleInAfterSeconds = 1000, ptr.To[int32](0)
+		}, current: 3, hubs: serving(1, 1, 1), since: long, want: 3},
 		{name: "what is sent does not count without", current: 2, hubs: withRate(4500), want: 2},
 		{name: "a load that overflows is the most", current: 2, hubs: serving(1<<62, 1<<62), want: 10},
 	} {

@@ -85,6 +85,8 @@ type sample struct {
 	at          time.Time
 	connections int64
 	sent        float64
+	// rate is what was sent in a second up to then; nil if it was not seen before.
+	rate *float64
 }
 
 // NewObserver returns an observer that has seen nothing.
@@ -138,25 +140,29 @@ func (o *Observer) remember(cluster types.NamespacedName, pods []*corev1.Pod, sa
 			continue
 		}
 		seen := *samples[at]
-		now[pod.UID] = seen
-		load := autoscale.Load{Connections: seen.connections}
 		if last, known := before[pod.UID]; known {
-			load.BytesPerSecond = rate(last, seen)
+			seen = seen.after(last)
 		}
-		loads[pod.Name] = load
+		now[pod.UID] = seen
+		loads[pod.Name] = autoscale.Load{Connections: seen.connections, BytesPerSecond: seen.rate}
 	}
 	o.last[cluster] = now
 	return loads
 }
 
-// rate is nil when too little time passed, or when the process was started again in between.
-func rate(last, now sample) *float64 {
-	passed := now.at.Sub(last.at).Seconds()
-	if passed < 1 || now.sent < last.sent {
-		return nil
+// after adds the rate since the last sample. It is not known if the process was started again in between. In less than a second too
+// little is sent to tell a rate by: then it is that of the last sample, and the next one is held against that too.
+func (s sample) after(last sample) sample {
+	passed := s.at.Sub(last.at).Seconds()
+	switch {
+	case s.sent < last.sent:
+	case passed < 1:
+		s.at, s.sent, s.rate = last.at, last.sent, last.rate
+	default:
+		perSecond := (s.sent - last.sent) / passed
+		s.rate = &perSecond
 	}
-	perSecond := (now.sent - last.sent) / passed
-	return &perSecond
+	return s
 }
 
 // Forget drops what was seen of a ChatCluster that is gone.

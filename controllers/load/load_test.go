@@ -69,6 +69,39 @@ func TestLoadsAreReadFromTheMetrics(t *testing.T) {
 	})
 }
 
+func TestARateOutlivesALookThatComesTooSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		observer := load.NewObserver(func(context.Context, *corev1.Pod) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(fmt.Sprintf(page, sent))), nil
+		})
+		for _, look := range []struct {
+			after time.Duration
+			sent  int
+			want  float64 // -1 is unknown
+		}{
+			{0, 1000, -1},
+			{500 * time.Millisecond, 2000, -1},
+			{500 * time.Millisecond, 3000, 2000},
+			{100 * time.Millisecond, 3900, 2000},
+			{100 * time.Millisecond, 3900, 2000},
+			{800 * time.Millisecond, 4000, 1000},
+			{100 * time.Millisecond, 5, -1}, // the process was started again
+			{time.Second, 105, 100},
+		} {
+			time.Sleep(look.after)
+			sent = look.sent
+			rate := -1.0
+			if seen := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a")})["a"].BytesPerSecond; seen != nil {
+				rate = *seen
+			}
+			if rate != look.want {
+				t.Errorf("at %d bytes the rate is %v, want %v", look.sent, rate, look.want)
+			}
+		}
+	})
+}
+
 func TestAHubServerThatDoesNotAnswerIsNotSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		observer := load.NewObserver(func(ctx context.Context, _ *corev1.Pod) (io.ReadCloser, error) {
