@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/chatcluster/chatcluster/controllers/children"
 )
 
@@ -18,7 +21,7 @@ func (r *Reconciler) applyChildren(ctx context.Context, s *scope) error {
 	}
 	for _, child := range list {
 		if child.Checked && child.Wanted() && r.known(child) {
-			if err := r.Applier.Try(ctx, s.cluster, child.Configuration); err != nil {
+			if err := r.Applier.Try(ctx, s.cluster, child.Configuration); err != nil && !kindRemoved(child, err) {
 				return err
 			}
 		}
@@ -39,12 +42,20 @@ func (r *Reconciler) known(child children.Child) bool {
 	return !child.Optional || r.Kinds.Known(child.Kind)
 }
 
+// kindRemoved tells by an error that a kind is not there any more, though it was found once.
+func kindRemoved(child children.Child, err error) bool {
+	return child.Optional && (apierrors.IsNotFound(err) || meta.IsNoMatchError(err))
+}
+
 func (r *Reconciler) applyChild(ctx context.Context, s *scope, child children.Child) error {
 	switch {
 	case child.Wanted() && !r.known(child):
 		return &kindError{child.Kind}
 	case child.Wanted():
 		outcome, err := r.Applier.Apply(ctx, s.cluster, child.Configuration)
+		if kindRemoved(child, err) {
+			return &kindError{child.Kind}
+		}
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ type problem struct {
 	message string
 	// retry is when to look again. 0: when something changes that is watched.
 	retry time.Duration
-	// err is returned to the controller, which logs it and tries again, waiting longer each time.
+	// err is returned to the controller, which logs it and tries again, waiting longer each time, as Backoff says.
 	err error
 }
 
@@ -66,7 +66,7 @@ func problemOf(err error) problem {
 		return problem{reason: v1alpha1.ReasonVolumesNotGrown, message: volume.Error(), retry: retryRefused}
 	}
 	if kind, ok := errors.AsType[*kindError](err); ok {
-		return problem{reason: v1alpha1.ReasonKindMissing, message: kind.Error()}
+		return problem{reason: v1alpha1.ReasonKindMissing, message: kind.Error(), retry: retryTaken}
 	}
 	switch reason := apierrors.ReasonForError(err); {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):

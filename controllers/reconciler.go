@@ -41,6 +41,8 @@ type Reconciler struct {
 	References *References
 	// Kinds knows which optional kinds there are.
 	Kinds *Kinds
+	// Backoff says when to try again after an error.
+	Backoff *Backoff
 	// Defaults are for what a ChatCluster does not say.
 	Defaults Defaults
 	// Now is the clock. Default: time.Now.

@@ -33,6 +33,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope) (ctrl.Result, error) 
 		}
 	}
 	if err := errors.Join(failures...); err != nil {
+		r.Backoff.LookWithin(ctrl.Request{NamespacedName: s.key()}, s.again)
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: s.again}, nil

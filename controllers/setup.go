@@ -122,6 +122,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 		Certificates: &Certificates{Metadata: metadata, Uncached: mgr.GetAPIReader()},
 		References:   &References{Metadata: metadata, Uncached: mgr.GetAPIReader()},
 		Kinds:        kinds,
+		Backoff:      NewBackoff(),
 		Defaults:     options.Defaults,
 		Now:          options.Now,
 	}
@@ -217,7 +218,7 @@ func build(
 		WatchesRawSource(watchReferenced(mgr, metadata, secretKind)).
 		WatchesRawSource(watchReferenced(mgr, metadata, configMapKind)).
 		WatchesRawSource(source.Channel(all, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: reconciler.Backoff}).
 		Build(reconciler)
 	if err != nil {
 		return nil, fmt.Errorf("make the controller: %w", err)
