@@ -41,9 +41,13 @@ func setConditions(s *scope) {
 		if verdict.is {
 			status = metav1.ConditionTrue
 		}
+		generation := s.observedGeneration()
+		if condition == v1alpha1.ConditionPaused {
+			generation = s.cluster.Generation
+		}
 		meta.SetStatusCondition(&s.cluster.Status.Conditions, metav1.Condition{
 			Type: condition, Status: status, Reason: verdict.reason, Message: verdict.message,
-			ObservedGeneration: s.cluster.Generation, LastTransitionTime: metav1.Time{Time: s.now},
+			ObservedGeneration: generation, LastTransitionTime: metav1.Time{Time: s.now},
 		})
 	}
 }

@@ -99,6 +99,27 @@ func TestConditionsSayHowAClusterIs(t *testing.T) {
 	}
 }
 
+// While it is paused nothing is brought to the spec, so what is said of that is said of the spec before.
+func TestWhilePausedConditionsAreOfTheSpecThatRuns(t *testing.T) {
+	s := observed(func(s *scope) {
+		s.cluster.Generation, s.cluster.Spec.Paused = 8, ptr.To(true)
+		s.before.Status.ObservedGeneration = 7
+	})
+	updateStatus(s)
+	if got := s.cluster.Status.ObservedGeneration; got != 7 {
+		t.Errorf("the status is of generation %d", got)
+	}
+	for _, condition := range s.cluster.Status.Conditions {
+		want := int64(7)
+		if condition.Type == v1alpha1.ConditionPaused {
+			want = 8
+		}
+		if condition.ObservedGeneration != want {
+			t.Errorf("%s is of generation %d, want %d", condition.Type, condition.ObservedGeneration, want)
+		}
+	}
+}
+
 func podWith(change func(*corev1.PodStatus)) *corev1.Pod {
 	pod := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Image: "hub:2"}}}}
 	change(&pod.Status)

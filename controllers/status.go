@@ -16,7 +16,7 @@ import (
 // updateStatus computes all of the status from the scope. It asks nobody.
 func updateStatus(s *scope) {
 	status := &s.cluster.Status
-	status.ObservedGeneration = s.cluster.Generation
+	status.ObservedGeneration = s.observedGeneration()
 	status.Selector = labels.SelectorFromSet(children.Selector(s.cluster.Name, v1alpha1.HubComponent)).String()
 	countHubs(status, s.facts)
 	if s.target != nil {
@@ -30,6 +30,14 @@ func updateStatus(s *scope) {
 	status.Endpoints = endpoints(s.cluster, s.facts)
 	status.Redis = redisStatus(s)
 	setConditions(s)
+}
+
+// observedGeneration is that of the spec which what runs is held against: a paused one is not looked at.
+func (s *scope) observedGeneration() int64 {
+	if ptr.Deref(s.cluster.Spec.Paused, false) {
+		return s.before.Status.ObservedGeneration
+	}
+	return s.cluster.Generation
 }
 
 func countHubs(status *v1alpha1.ChatClusterStatus, facts facts) {
