@@ -209,6 +209,8 @@ func degraded(s *scope, redis, hub, progressing verdict) verdict {
 		return verdict{true, v1alpha1.ReasonRolloutStuck, progressing.message}
 	case redis.reason == v1alpha1.ReasonRedisWaitingForData, redis.reason == v1alpha1.ReasonRedisMajorityLost:
 		return verdict{true, redis.reason, redis.message}
+	case redis.reason == v1alpha1.ReasonRedisWritesRefused && serving:
+		return verdict{true, redis.reason, redis.message}
 	case !redis.is && serving:
 		return verdict{true, v1alpha1.ReasonRedisAway, "hub servers run without Redis: their clients stay, messages do not pass"}
 	case atRisk(s) != "" && !progressing.is:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/children"
+	"github.com/chatcluster/chatcluster/controllers/redisform"
 )
 
 // observed returns a scope as it is after a reconcile of a cluster with three hub servers that wrote nothing.
@@ -43,6 +44,12 @@ func observed(change ...func(*scope)) *scope {
 }
 
 func redisAway(s *scope) { s.facts.redisSets["demo-redis"].Status.ReadyReplicas = 0 }
+
+func writesRefused(s *scope) {
+	s.cluster.Spec.Redis.Mode, s.cluster.Spec.Redis.Sentinel = v1alpha1.RedisSentinel, &v1alpha1.RedisSentinelSpec{}
+	s.facts.sentinels = &appsv1.StatefulSet{}
+	s.facts.replicated = &redisView{outcome: redisform.Outcome{Status: redisform.Status{Reason: redisform.WritesRefused}}}
+}
 
 func hubsStart(s *scope) {
 	status := &s.facts.hub.Status
@@ -76,6 +83,9 @@ func TestConditionsSayHowAClusterIs(t *testing.T) {
 		}},
 		"Redis is lost while clients stay": {observed(redisAway), v1alpha1.ReasonWaitingForRedis, map[string]string{
 			v1alpha1.ConditionHubReady: v1alpha1.ReasonHubServing, v1alpha1.ConditionDegraded: v1alpha1.ReasonRedisAway,
+		}},
+		"a primary accepts no writes": {observed(writesRefused), v1alpha1.ReasonWaitingForRedis, map[string]string{
+			v1alpha1.ConditionHubReady: v1alpha1.ReasonHubServing, v1alpha1.ConditionDegraded: v1alpha1.ReasonRedisWritesRefused,
 		}},
 		"a roll-out was given up": {observed(rolloutGivenUp), v1alpha1.ReasonWaitingForHub, map[string]string{
 			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonRolloutStuck,

@@ -91,7 +91,8 @@ func TestThePageOnAlertsKnowsAllReasonsOfDegraded(t *testing.T) {
 	for _, reason := range []string{
 		v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonNameTaken, v1alpha1.ReasonReferenceMissing, v1alpha1.ReasonRefused,
 		v1alpha1.ReasonKindMissing, v1alpha1.ReasonRedisAway, v1alpha1.ReasonHubsMissing, v1alpha1.ReasonRolloutStuck,
-		v1alpha1.ReasonRedisWaitingForData, v1alpha1.ReasonRedisMajorityLost, v1alpha1.ReasonRedisAtRisk, v1alpha1.ReasonVolumesNotGrown,
+		v1alpha1.ReasonRedisWaitingForData, v1alpha1.ReasonRedisMajorityLost, v1alpha1.ReasonRedisWritesRefused, v1alpha1.ReasonRedisAtRisk,
+		v1alpha1.ReasonVolumesNotGrown,
 	} {
 		if !strings.Contains(pages(t)["controllers/OPERATING.md"], "\n| `"+reason+"` | ") {
 			t.Errorf("OPERATING.md does not say what to do about %s", reason)

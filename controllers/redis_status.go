@@ -105,6 +105,7 @@ func replicatedReady(s *scope) verdict {
 		redisform.WaitingForData: v1alpha1.ReasonRedisWaitingForData,
 		redisform.MajorityLost:   v1alpha1.ReasonRedisMajorityLost,
 		redisform.FailingOver:    v1alpha1.ReasonRedisFailingOver,
+		redisform.WritesRefused:  v1alpha1.ReasonRedisWritesRefused,
 	}
 	reason, known := reasons[is.Reason]
 	if !known {

@@ -58,6 +58,8 @@ const (
 	ReasonRedisWaitingForData = "RedisWaitingForData"
 	// ReasonRedisMajorityLost: so many Sentinels or primaries are away that the others cannot decide. It is a reason of Degraded too.
 	ReasonRedisMajorityLost = "RedisMajorityLost"
+	// ReasonRedisWritesRefused: no replica hears the primary, so that it accepts no writes. It is a reason of Degraded too.
+	ReasonRedisWritesRefused = "RedisWritesRefused"
 	// ReasonConnectionKnown: there is a connection string for the external Redis.
 	ReasonConnectionKnown = "ConnectionKnown"
 	// ReasonConnectionMissing: the Secret with the connection string is missing, or has no such key.

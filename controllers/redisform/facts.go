@@ -103,8 +103,9 @@ type Server struct {
 	Keys int64
 	// Priority is what Sentinels look at when they choose; 0 is never. Known of replicas only.
 	Priority int
-	// Replicas are those connected with it, if it is a primary.
-	Replicas int
+	// Replicas are those connected with it, if it is a primary. RefusesWrites: it hears too few of them, and accepts no writes.
+	Replicas      int
+	RefusesWrites bool
 
 	// Settings are those directives of Wanted.Settings that it has, as it writes them.
 	Settings map[string]string

@@ -40,7 +40,7 @@ func (p *planner) waitForSentinels(v view) {
 	switch {
 	case v.primary != nil && v.primary.Reached && v.primary.Primary:
 		p.serving(v.primary)
-		p.is(Degraded, missing+": nobody would replace the primary")
+		p.lacks(v.primary, missing+": nobody would replace the primary")
 	case !p.memory.Formed:
 		p.is(Forming, missing)
 	default:
@@ -68,7 +68,7 @@ func (p *planner) form() {
 	}
 	p.watch(primary)
 	p.serving(primary)
-	p.is(Degraded, "the Sentinels begin to watch "+primary.Name)
+	p.lacks(primary, "the Sentinels begin to watch "+primary.Name)
 }
 
 // replacePrimary is for when the primary of the Sentinels is none.
@@ -100,11 +100,20 @@ func (p *planner) replacePrimary(v view) {
 // serving notes what the primary is.
 func (p *planner) serving(primary *Server) {
 	status := &p.out.Status
-	status.Serving, status.Primary = true, primary.Name
+	status.Serving, status.Primary = !primary.RefusesWrites, primary.Name
 	status.FailedOver = p.memory.Primary != "" && p.memory.Primary != primary.Name
 	p.out.Memory.Formed, p.out.Memory.Primary = true, primary.Name
 	p.out.Memory.HadData = p.memory.HadData || primary.Keys > 0
 	p.out.Memory.Epoch = max(p.memory.Epoch, status.Epoch)
+}
+
+// lacks says how things are with a primary that is there, when something else is not.
+func (p *planner) lacks(primary *Server, message string) {
+	if primary.RefusesWrites {
+		p.is(WritesRefused, primary.Name+" accepts no writes, as no replica hears it: "+message)
+		return
+	}
+	p.is(Degraded, message)
 }
 
 // serve keeps replicas and Sentinels of a primary that works.
@@ -118,9 +127,12 @@ func (p *planner) serve(v view) {
 	if !p.out.Status.Quorum {
 		troubles = append(troubles, fmt.Sprintf("%d of %d Sentinels agree", v.agree, countWanted(p.facts.sentinels())))
 	}
+	if v.primary.RefusesWrites && len(troubles) == 0 {
+		troubles = []string{"replicas have just come"}
+	}
 	p.rollSentinelForm(v, len(troubles) == 0)
 	if len(troubles) > 0 {
-		p.is(Degraded, strings.Join(troubles, ", "))
+		p.lacks(v.primary, strings.Join(troubles, ", "))
 		return
 	}
 	p.is(Healthy, "")

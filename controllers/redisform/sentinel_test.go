@@ -78,6 +78,15 @@ func TestSentinelDecisions(t *testing.T) {
 		{"a link that broke just now may be the end of the primary", func(f *Facts, _ *Wanted, _ *Memory) {
 			f.Servers[1].LinkUp = false
 		}, "", Degraded},
+		{"a primary that no replica hears accepts no writes", func(f *Facts, _ *Wanted, _ *Memory) {
+			f.Servers[0].RefusesWrites = true
+			lose(&f.Servers[1])
+			lose(&f.Servers[2])
+		}, "", WritesRefused},
+		{"nor does one that most Sentinels miss too", func(f *Facts, _ *Wanted, _ *Memory) {
+			f.Servers[0].RefusesWrites = true
+			f.Sentinels[0].Answer, f.Sentinels[1].Answer = Answer{}, Answer{}
+		}, "", WritesRefused},
 		{"a minority of Sentinels decides nothing", func(f *Facts, _ *Wanted, _ *Memory) {
 			f.Sentinels[0].Answer, f.Sentinels[1].Answer = Answer{}, Answer{}
 			restart(&f.Servers[0])
@@ -125,6 +134,9 @@ func TestSentinelDecisions(t *testing.T) {
 			out := Plan(w.now, facts, wanted, memory)
 			if steps := lines(out.Steps); steps != c.steps {
 				t.Errorf("steps: %s, want: %s", steps, c.steps)
+			}
+			if out.Status.Serving != (c.reason == Healthy || c.reason == Degraded) {
+				t.Errorf("serving: %v, though it is %s", out.Status.Serving, c.reason)
 			}
 			if out.Status.Reason != c.reason {
 				t.Errorf("reason: %s (%s), want: %s", out.Status.Reason, out.Status.Message, c.reason)

@@ -24,6 +24,7 @@ func (w *sentinelWorld) facts() Facts {
 					server.Replicas++
 				}
 			}
+			server.RefusesWrites = server.Replicas == 0 && len(w.servers) > 2
 		} else {
 			server.Follows, server.Priority = s.follows, s.priority
 		}

@@ -9,6 +9,8 @@ const (
 	Healthy Reason = "Healthy"
 	// Degraded: it serves, and would not survive the loss of one more.
 	Degraded Reason = "Degraded"
+	// WritesRefused: there is a primary, but no replica hears it, so that it accepts no writes.
+	WritesRefused Reason = "WritesRefused"
 	// Forming: the servers start for the first time.
 	Forming Reason = "Forming"
 	// FailingOver: there is no primary, or not of each shard; Redis or the operator is replacing it.

@@ -99,6 +99,8 @@ func readInfo(info string, server *redisform.Server) {
 	server.History = fields["master_replid"]
 	server.Offset = number(fields["master_repl_offset"])
 	server.Replicas = int(number(fields["connected_slaves"]))
+	// Redis says so only with min-replicas-to-write, which is 1.
+	server.RefusesWrites = server.Primary && fields["min_slaves_good_slaves"] == "0"
 	if !server.Primary {
 		server.Follows = net.JoinHostPort(fields["master_host"], fields["master_port"])
 		server.LinkUp = fields["master_link_status"] == "up"

@@ -42,6 +42,21 @@ func TestReadInfo(t *testing.T) {
 	}
 }
 
+func TestReadInfoOfAPrimary(t *testing.T) {
+	t.Parallel()
+	for info, want := range map[string]redisform.Server{
+		"role:master\r\nconnected_slaves:1\r\n":                             {Primary: true, Replicas: 1},
+		"role:master\r\nconnected_slaves:1\r\nmin_slaves_good_slaves:1\r\n": {Primary: true, Replicas: 1},
+		"role:master\r\nconnected_slaves:1\r\nmin_slaves_good_slaves:0\r\n": {Primary: true, Replicas: 1, RefusesWrites: true},
+	} {
+		var got redisform.Server
+		readInfo(info, &got)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, want %+v", info, got, want)
+		}
+	}
+}
+
 func TestReadReplica(t *testing.T) {
 	t.Parallel()
 	fields := func(flags, age, linkDown string) map[string]string {
