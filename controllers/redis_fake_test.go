@@ -80,6 +80,13 @@ func (h fakeHands) find(member redisform.Member) *fakeServer {
 	return found
 }
 
+// refuses tells whether a server takes none of the operator's passwords.
+func (h fakeHands) refuses(server *fakeServer) bool {
+	return !slices.ContainsFunc(digests(h.access.Operator.Passwords), func(digest string) bool {
+		return slices.Contains(server.passwords[h.access.Operator.User], digest)
+	})
+}
+
 func digests(passwords []string) []string {
 	var list []string
 	for _, password := range passwords {
@@ -99,7 +106,7 @@ func (h fakeHands) Observe(_ context.Context, wanted redisform.Wanted, members [
 		if member.Address != "" {
 			server = h.find(member)
 			answer = redisform.Answer{
-				Reached: true, RunID: server.address, Version: "7.0.15", Passwords: server.passwords, InternalPassword: server.internal,
+				Reached: !h.refuses(server), Refused: h.refuses(server), RunID: server.address, Version: "7.0.15", Passwords: server.passwords, InternalPassword: server.internal,
 				Certificate: server.certificate,
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -149,6 +150,28 @@ func TestReplicasAndSentinelsComeAndGo(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestLostPasswordsReplaceAllServers(t *testing.T) {
+	o := sentinelDemo(t)
+	before := map[string]types.UID{}
+	for _, name := range []string{"demo-redis-0", "demo-redis-1", "demo-redis-2", "demo-sentinel-0", "demo-sentinel-1", "demo-sentinel-2"} {
+		before[name] = get(o, &corev1.Pod{}, name).UID
+	}
+	if err := o.admin.Delete(t.Context(), get(o, &corev1.Secret{}, "demo-redis-auth")); err != nil {
+		t.Fatal(err)
+	}
+	o.condition("demo", v1alpha1.ConditionRedisReady, metav1.ConditionFalse, v1alpha1.ReasonRedisMajorityLost)
+	o.redisReady("demo", func(*v1alpha1.ChatCluster) error {
+		for name, uid := range before {
+			if pod := (&corev1.Pod{}); !o.has(pod, name) || pod.UID == uid {
+				return fmt.Errorf("%s goes on with a password that nobody has", name)
+			}
+		}
+		return nil
+	})
+	o.ready("demo")
+	o.condition("demo", v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonRedisRunning)
 }
 
 func TestPasswordsOfAllServersAreExchanged(t *testing.T) {

@@ -66,10 +66,12 @@ type Facts struct {
 
 // Answer is what all members have in common once they were asked.
 type Answer struct {
-	// Reached: it answered all questions. If not, nothing else is known of it but Loading and Problem.
+	// Reached: it answered all questions. If not, nothing else is known of it but Loading, Refused and Problem.
 	Reached bool
 	// Loading: it reads its data from its volume and will answer.
 	Loading bool
+	// Refused: it takes none of the passwords that may be good.
+	Refused bool
 	// Problem is why it was not reached, without any secret.
 	Problem string
 	// RunID changes with each start of the process.

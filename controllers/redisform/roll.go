@@ -23,14 +23,15 @@ func (p *planner) letGo() bool {
 	return fewer
 }
 
-// replaceBroken replaces a pod that does not work and may when it is as it should be: waiting for it to work would be
-// waiting forever. The last primary stays if its memory is all there is of the data.
+// replaceBroken replaces a pod that does not work and may when it is as it should be, or does not work with the operator, because the
+// passwords that it knows were lost: waiting for it to work would be waiting forever. An exchange of passwords outdates no pod. The
+// last primary stays if its memory is all there is of the data.
 func (p *planner) replaceBroken() {
 	if len(p.out.Replace) > 0 {
 		return
 	}
 	broken := func(member Member, answer Answer) bool {
-		return member.Wanted && member.Outdated && member.Failing && !member.Ending && !answer.Reached && !answer.Loading
+		return member.Wanted && member.Outdated && (member.Failing || answer.Refused) && !member.Ending && !answer.Reached && !answer.Loading
 	}
 	for _, sentinel := range p.facts.Sentinels {
 		if broken(sentinel.Member, sentinel.Answer) {

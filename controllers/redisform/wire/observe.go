@@ -63,10 +63,14 @@ func (h *Hands) observeServer(ctx context.Context, wanted redisform.Wanted, serv
 		return err
 	})
 	if err != nil {
-		*server = redisform.Server{Member: server.Member, Answer: redisform.Answer{Problem: err.Error()}}
+		*server = redisform.Server{Member: server.Member, Answer: unanswered(err)}
 		return
 	}
 	*server = seen
+}
+
+func unanswered(err error) redisform.Answer {
+	return redisform.Answer{Problem: err.Error(), Refused: refused(err)}
 }
 
 // with opens a connection for a while.

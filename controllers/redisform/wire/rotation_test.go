@@ -83,3 +83,26 @@ func TestRotationKeepsConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestAServerThatTakesNoPasswordIsSeenToRefuse: it can be told nothing any more, unlike one that is away.
+func TestAServerThatTakesNoPasswordIsSeenToRefuse(t *testing.T) {
+	t.Parallel()
+	f := newSentinelForm(t, true)
+	users := filepath.Join(t.TempDir(), "users.acl")
+	writeUsers(t, users, "its-password")
+	f.serverOptions = []string{"--aclfile", users}
+	name := f.addServer().Name
+	f.secure("lost", "lost-too")
+	see := func() redisform.Answer { return f.hands.Observe(t.Context(), f.wanted, f.members).Servers[0].Answer }
+	if answer := see(); !answer.Refused || answer.Reached {
+		t.Errorf("with other passwords: %+v", answer)
+	}
+	f.secure("lost", "its-password")
+	if answer := see(); answer.Refused || !answer.Reached {
+		t.Errorf("with one that is good: %+v", answer)
+	}
+	f.processes[name].Kill()
+	if answer := see(); answer.Refused || answer.Reached {
+		t.Errorf("without a server: %+v", answer)
+	}
+}

@@ -31,7 +31,7 @@ func (h *Hands) observeSentinel(ctx context.Context, wanted redisform.Wanted, se
 		return err
 	})
 	if err != nil {
-		*sentinel = redisform.Observer{Member: sentinel.Member, Answer: redisform.Answer{Problem: err.Error()}}
+		*sentinel = redisform.Observer{Member: sentinel.Member, Answer: unanswered(err)}
 		return
 	}
 	*sentinel = seen
