@@ -223,8 +223,8 @@ func degraded(s *scope, redis, hub, progressing verdict) verdict {
 
 // summary sums up: not before all runs as the spec says.
 func summary(s *scope, redis, hub, progressing verdict) verdict {
-	for _, problem := range s.problems {
-		return verdict{false, problem.shownReason(), problem.shownMessage()}
+	if len(s.problems) > 0 {
+		return verdict{false, s.problems[0].shownReason(), s.problems[0].shownMessage()}
 	}
 	switch {
 	case !redis.is:

@@ -95,9 +95,6 @@ const eventAction = "Reconcile"
 const maximumNote = 1000
 
 func (r *Reconciler) event(s *scope, kind, reason, format string, arguments ...any) {
-	note := fmt.Sprintf(format, arguments...)
-	if len(note) > maximumNote {
-		note = note[:maximumNote] + "…"
-	}
+	note := cut(fmt.Sprintf(format, arguments...), maximumNote)
 	r.Recorder.Eventf(s.cluster, nil, kind, reason, eventAction, "%s", note)
 }

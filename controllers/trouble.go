@@ -68,11 +68,15 @@ func lastLine(text string) string {
 
 // brief is one line of bounded length.
 func brief(text string) string {
-	text = strings.TrimSuffix(strings.TrimSpace(text), ":")
-	if len(text) <= maximumTrouble {
+	return cut(strings.TrimSuffix(strings.TrimSpace(text), ":"), maximumTrouble)
+}
+
+// cut shortens a text to a number of bytes and a sign that something is missing, between two characters.
+func cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	end := maximumTrouble
+	end := most
 	for !utf8.RuneStart(text[end]) {
 		end--
 	}

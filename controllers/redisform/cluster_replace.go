@@ -19,7 +19,7 @@ func (p *planner) replaceOwners(v *clusterView) (troubles []string) {
 	if len(lost) == 0 || slices.ContainsFunc(p.facts.Servers, func(s Server) bool { return s.Loading }) {
 		return troubles
 	}
-	patient := p.waited("primaries") >= p.wanted.Timing.Patience
+	patient := p.waitFor("primaries") >= p.wanted.Timing.Patience
 	majority := len(v.shards)-len(lost) > len(v.shards)/2
 	for _, shard := range lost {
 		if gone := p.gone(v, v.peers[shard.ID]); (gone || patient) && len(shard.Replicas) > 0 {

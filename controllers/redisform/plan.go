@@ -64,8 +64,8 @@ type planner struct {
 
 func (p *planner) do(steps ...Step) { p.out.Steps = append(p.out.Steps, steps...) }
 
-// waited tells for how long plans have waited for the same cause without a break.
-func (p *planner) waited(cause string) time.Duration {
+// waitFor tells for how long plans have waited for the same cause without a break.
+func (p *planner) waitFor(cause string) time.Duration {
 	p.cause = cause
 	if p.memory.Cause != cause {
 		p.out.Memory.Cause, p.out.Memory.Since = cause, p.now

@@ -62,7 +62,7 @@ func (p *planner) form() {
 	}
 	primary := slices.MaxFunc(primaries, p.compare)
 	last := p.named(p.memory.Primary)
-	if last != nil && !last.Reached && last.Name != primary.Name && p.waited("last primary") < p.wanted.Timing.Patience {
+	if last != nil && !last.Reached && last.Name != primary.Name && p.waitFor("last primary") < p.wanted.Timing.Patience {
 		p.is(WaitingForData, "waits for "+last.Name+", the last primary")
 		return
 	}
@@ -85,12 +85,12 @@ func (p *planner) replacePrimary(v view) {
 	switch {
 	case successor != nil && successor.Reached && successor.Primary:
 		// Those Sentinels that know of it tell the others, unless they have forgotten.
-		if p.waited("election") >= p.wanted.Timing.Patience {
+		if p.waitFor("election") >= p.wanted.Timing.Patience {
 			p.repoint(successor, gone.Name+" follows it")
 		}
 	case elector == nil:
 		p.recover(gone)
-	case restarted && successor == nil, p.waited("election") >= p.wanted.Timing.Patience:
+	case restarted && successor == nil, p.waitFor("election") >= p.wanted.Timing.Patience:
 		p.do(Step{Action: FailOver, Member: elector.Name, Target: gone.Name, Name: p.wanted.Name,
 			Why: gone.Name + " is not a primary any more, and a replica has its data"})
 	}
@@ -170,7 +170,7 @@ func (p *planner) keepReplica(v view, server *Server) (trouble string) {
 		return "does not answer"
 	case server.Primary:
 		// The Sentinels make it a replica, if they know it: it may even be the one that they are about to choose.
-		if !p.known(server) || p.waited("two primaries") >= p.wanted.Timing.Patience {
+		if !p.known(server) || p.waitFor("two primaries") >= p.wanted.Timing.Patience {
 			p.do(p.following(server, v.primary))
 		}
 		return "is a primary too"

@@ -42,9 +42,9 @@ func (p *planner) recover(gone *Server) {
 // something else. There is one wait at a time, so that a longer one for data that are away goes on.
 func (p *planner) waitedForChoice() bool {
 	if p.cause == waitForData {
-		return p.waited(waitForData) >= 2*p.wanted.Timing.Patience
+		return p.waitFor(waitForData) >= 2*p.wanted.Timing.Patience
 	}
-	return p.waited("choice") >= p.wanted.Timing.Patience
+	return p.waitFor("choice") >= p.wanted.Timing.Patience
 }
 
 // waitForData is the wait for servers that may have newer data.
@@ -133,7 +133,7 @@ func (p *planner) withoutOthers(best *Server) string {
 	switch {
 	case p.wanted.AcceptLoss:
 		return "the loss of what others may have is accepted"
-	case p.waited(waitForData) < p.wanted.Timing.Patience:
+	case p.waitFor(waitForData) < p.wanted.Timing.Patience:
 		return ""
 	case best.Keys > 0 && slices.Contains(p.memory.InSync, best.Name):
 		return "it had all data when the primary was last seen"

@@ -68,7 +68,7 @@ func (p *planner) keepSentinel(v view, observer Observer) (trouble string) {
 		return "begins to watch"
 	case monitor.Primary != v.primary.Endpoint():
 		// The others tell it, unless it cannot hear them.
-		if p.waited("views") >= p.wanted.Timing.Patience {
+		if p.waitFor("views") >= p.wanted.Timing.Patience {
 			p.point(observer, v.primary, "it has watched another primary for long")
 		}
 		return "watches another primary"
