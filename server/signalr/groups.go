@@ -3,7 +3,6 @@ package signalr
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 )
@@ -66,42 +65,32 @@ func (h *Hub) enter(ctx context.Context, connectionID string) (*connection, erro
 
 // command carries out a group command of another server. Those for a connection that moves are cut by the fence as messages
 // are: what comes before it is for the old server, what comes behind it for the new one. Where the old one finds that the connection has
-// gone, it has the new one act by a command of its own. local tells that this server has acted.
-func (h *Hub) command(ctx context.Context, connectionID string, act func(*connection) (bool, error), elsewhere func(context.Context) error) (local bool, err error) {
+// gone, its error is ErrMoved. It must not wait for the new one: a connection that has come back would wait for it, too, and a command
+// that was given up after that could still be carried out, behind later ones. local tells that this server has acted.
+func (h *Hub) command(ctx context.Context, connectionID string, act func(*connection) (bool, error)) (local bool, err error) {
 	if expected := h.index.expectedConnection(connectionID); expected != nil {
 		if err := expected.arrival.awaited(ctx); err != nil {
 			return false, err
 		}
 	}
-	place := backplane.FencesBefore(ctx)
-	for {
-		c, err := h.enter(ctx, connectionID)
-		if err != nil {
-			return false, err
-		}
-		covered := h.departed.covers(connectionID, place)
-		if c != nil {
-			defer c.membership.leave()
-			if covered || place >= c.since() {
-				return act(c)
-			}
-			return false, nil
-		}
-		if !covered {
-			return false, nil
-		}
-		limited, cancel := context.WithTimeout(ctx, elsewhereTimeout)
-		err = elsewhere(limited)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return true, err
-		}
-		// The connection may have come back meanwhile; then that command waits behind this one.
+	c, err := h.enter(ctx, connectionID)
+	if err != nil {
+		return false, err
 	}
+	place := backplane.FencesBefore(ctx)
+	covered := h.departed.covers(connectionID, place)
+	if c == nil {
+		if covered {
+			return false, backplane.ErrMoved
+		}
+		return false, nil
+	}
+	defer c.membership.leave()
+	if covered || place >= c.since() {
+		return act(c)
+	}
+	return false, nil
 }
-
-// elsewhereTimeout is how long the new server of a connection may take to carry out a command that the old one passes on.
-const elsewhereTimeout = 3 * time.Second
 
 // since is from which place in the order of group commands on the connection is this server's.
 func (c *connection) since() uint64 {

@@ -14,21 +14,15 @@ type receiver Hub
 
 // AddToGroup implements backplane.Receiver.
 func (h *receiver) AddToGroup(ctx context.Context, connectionID, group string) (bool, error) {
-	hub := (*Hub)(h)
-	return hub.command(ctx, connectionID,
-		func(c *connection) (bool, error) { return h.index.join(ctx, c, group) },
-		func(ctx context.Context) error { return h.carrier.AddToGroup(ctx, connectionID, group) })
+	return (*Hub)(h).command(ctx, connectionID, func(c *connection) (bool, error) { return h.index.join(ctx, c, group) })
 }
 
 // RemoveFromGroup implements backplane.Receiver.
 func (h *receiver) RemoveFromGroup(ctx context.Context, connectionID, group string) (bool, error) {
-	hub := (*Hub)(h)
-	return hub.command(ctx, connectionID,
-		func(c *connection) (bool, error) {
-			h.index.part(c, group)
-			return true, nil
-		},
-		func(ctx context.Context) error { return h.carrier.RemoveFromGroup(ctx, connectionID, group) })
+	return (*Hub)(h).command(ctx, connectionID, func(c *connection) (bool, error) {
+		h.index.part(c, group)
+		return true, nil
+	})
 }
 
 // Complete implements backplane.Receiver.

@@ -11,6 +11,8 @@ import (
 var (
 	// ErrUnavailable: the carrier cannot be reached now, the message was not accepted.
 	ErrUnavailable = errors.New("backplane is unavailable")
+	// ErrMoved: a group command came when its connection was here, which has gone to another server since.
+	ErrMoved = errors.New("connection has moved to another server")
 	// ErrConnectionNotFound: no server has the connection that a client result was asked of.
 	ErrConnectionNotFound = errors.New("connection does not exist")
 	// ErrClosed: the backplane has been closed.
@@ -64,7 +66,8 @@ type Receiver interface {
 	// Deliver hands message to the local clients of target.
 	Deliver(target Target, message Message)
 	// AddToGroup and RemoveFromGroup act for another server on a connection that may be here; local tells whether
-	// it is. They return once a message to the group reaches the connection, so they may call Hub.Subscribe and wait.
+	// it is. With ErrMoved the backplane has to send the same command once more, behind all that has come since: the server that
+	// has the connection then acts, and answers who asked. They return once a message to the group reaches the connection, so they may call Hub.Subscribe and wait.
 	// The backplane therefore calls them on a goroutine of their own, in order per connection.
 	AddToGroup(ctx context.Context, connectionID, group string) (local bool, err error)
 	RemoveFromGroup(ctx context.Context, connectionID, group string) (local bool, err error)

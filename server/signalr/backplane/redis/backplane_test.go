@@ -166,6 +166,30 @@ func TestGroupMembershipChangesOnTheServerThatHasTheConnection(t *testing.T) {
 	there.expect(t, toAll, "after")
 }
 
+// The server that the connection has left sends the command once more and does not wait for the other: the connection may have come
+// back to it, and then the other's answer would lie behind this command.
+func TestAGroupCommandForAConnectionThatHasMovedIsCarriedOutOnceByTheServerThatHasIt(t *testing.T) {
+	address := startMini(t)
+	former, present := newRecorder(), newRecorder()
+	var formerSaw, presentSaw atomic.Int64
+	former.onGroup = func(context.Context, bool, string, string) (bool, error) {
+		if formerSaw.Add(1) == 1 {
+			return false, backplane.ErrMoved
+		}
+		return false, nil
+	}
+	present.onGroup = func(context.Context, bool, string, string) (bool, error) {
+		return presentSaw.Add(1) == 2, nil // the first lies before the move
+	}
+	hub := openHub(t, startPlane(t, address, nil), newRecorder())
+	openHub(t, startPlane(t, address, nil), former)
+	openHub(t, startPlane(t, address, nil), present)
+	if err := hub.AddToGroup(testContext(t), "c1", "g"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both servers see the command twice", func() bool { return formerSaw.Load() == 2 && presentSaw.Load() == 2 })
+}
+
 func TestGroupCommandForAnUnknownConnectionTimesOut(t *testing.T) {
 	plane := startPlane(t, startMini(t), func(o *Options) { o.AcknowledgeTimeout = 50 * time.Millisecond })
 	opened := openHub(t, plane, newRecorder())

@@ -65,12 +65,16 @@ func (h *hub) receiveGroupCommand(payload []byte) {
 
 var errTooManyCommands = errors.New("too many group commands are under way")
 
-// carryOut acts for another server and tells it, if the connection is here.
+// carryOut acts for another server and tells it, if the connection is here. If the connection has moved since the command came, the
+// command is sent once more as it is: who has the connection then answers.
 func (h *hub) carryOut(command groupCommand) {
 	ctx, cancel := context.WithTimeout(h.closing, h.plane.options.AcknowledgeTimeout)
 	defer cancel()
 	local, err := h.act(backplane.WithFencesBefore(ctx, command.fencesBefore), command)
-	if local && err == nil {
+	switch {
+	case errors.Is(err, backplane.ErrMoved):
+		_, err = h.publish(ctx, h.channels.groups(), encodeGroupCommand(command))
+	case local && err == nil:
 		channel := h.channels.acknowledgements(command.server)
 		_, err = h.publish(ctx, channel, encodeAcknowledgement(command.id))
 	}

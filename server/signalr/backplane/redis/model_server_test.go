@@ -68,20 +68,18 @@ func (s *modelServer) Fenced(mark string, target backplane.Target) {
 }
 
 func (s *modelServer) AddToGroup(ctx context.Context, id, group string) (bool, error) {
-	return s.command(ctx, id, s.hub.AddToGroup, group, func() error { return s.enterLocked(ctx, id, toGroup(group)) })
+	return s.command(ctx, id, func() error { return s.enterLocked(ctx, id, toGroup(group)) })
 }
 
 func (s *modelServer) RemoveFromGroup(ctx context.Context, id, group string) (bool, error) {
-	return s.command(ctx, id, s.hub.RemoveFromGroup, group, func() error {
+	return s.command(ctx, id, func() error {
 		s.leaveLocked(id, toGroup(group))
 		return nil
 	})
 }
 
 // command carries out a group command here, or sends it behind a connection that has left, or leaves it to another server.
-func (s *modelServer) command(
-	ctx context.Context, id string, forward func(ctx context.Context, id, group string) error, group string, here func() error,
-) (local bool, err error) {
+func (s *modelServer) command(ctx context.Context, id string, here func() error) (local bool, err error) {
 	for {
 		s.membership.Lock()
 		mine, departed, move := s.judge(ctx, id)
@@ -92,7 +90,7 @@ func (s *modelServer) command(
 		s.membership.Unlock()
 		switch {
 		case departed:
-			return true, forward(ctx, id, group)
+			return false, backplane.ErrMoved
 		case move == nil:
 			return false, nil
 		}
