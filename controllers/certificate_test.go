@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +100,32 @@ func TestAServerIsKnownByItsLastCertificate(t *testing.T) {
 	}
 	if (&certificate{}).config() != nil {
 		t.Error("there is TLS without a certificate")
+	}
+}
+
+// An operator that starts while servers show a certificate of a former authority has read the present one only.
+func TestAFormerAuthorityIsKnownAfterARestart(t *testing.T) {
+	const name = "demo-redis.default.svc.cluster.local"
+	former, present := newAuthority(t), newAuthority(t)
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: present.server(t, name, time.Now()).Raw})
+	read := readCertificate(chain, present.pem)
+	state := tls.ConnectionState{
+		ServerName: name, PeerCertificates: []*x509.Certificate{former.server(t, name, time.Now().Add(time.Minute))},
+	}
+	if err := read.config().VerifyConnection(state); err == nil {
+		t.Error("a certificate of an authority that nobody knows is good")
+	}
+	if err := read.alsoBy(former.pem).config().VerifyConnection(state); err != nil {
+		t.Errorf("a certificate of the former authority: %v", err)
+	}
+}
+
+func TestAuthoritiesAreJoinedOnce(t *testing.T) {
+	one, other := newAuthority(t).pem, newAuthority(t).pem
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret")})
+	text := slices.Concat([]byte("a comment\n"), one, key)
+	if joined := joinPEM(text, nil, other, one, []byte("x")); !bytes.Equal(joined, slices.Concat(one, other)) {
+		t.Errorf("joined are\n%s", joined)
 	}
 }
 

@@ -107,7 +107,15 @@ func (r *Reconciler) redisCertificate(ctx context.Context, s *scope) (*certifica
 	if s.cluster.Spec.Redis.TLS == nil {
 		return &certificate{}, nil
 	}
-	return r.Certificates.find(ctx, s.cluster.Namespace, s.cluster.Spec.Redis.TLS.SecretName)
+	found, err := r.Certificates.find(ctx, s.cluster.Namespace, s.cluster.Spec.Redis.TLS.SecretName)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	secret, err := get(ctx, r.Client, &corev1.Secret{}, s.cluster.Namespace, children.RedisAuthName(s.cluster.Name))
+	if err != nil || secret == nil {
+		return found, err
+	}
+	return found.alsoBy(secret.Data[children.AuthoritiesKey]), nil
 }
 
 // redisTLS is how to connect to the one Redis server; nil without TLS.

@@ -83,7 +83,11 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	}
 	s.rotates(state, again)
 	s.wanted.RedisLineage = state.Lineage
-	return r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), children.RedisAuth(s.cluster, state))
+	configuration := children.RedisAuth(s.cluster, state)
+	if authorities := s.redisAuthorities(); len(authorities) > 0 {
+		configuration.WithData(map[string][]byte{children.AuthoritiesKey: authorities})
+	}
+	return r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), configuration)
 }
 
 // missedRedisPassword tells whether the last password is still used though its time is over: Redis takes the next one whoever has

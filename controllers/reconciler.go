@@ -75,8 +75,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if !ptr.Deref(cluster.Spec.Paused, false) {
 		r.keepRedis(ctx, s)
-		r.work(ctx, s)
 		r.keepRedisCertificate(ctx, s)
+		r.work(ctx, s)
 	}
 	return r.report(ctx, s)
 }

@@ -59,6 +59,57 @@ func (c *certificate) config() *tls.Config {
 	}
 }
 
+// alsoBy is the certificate, with others who may vouch for what servers still show.
+func (c *certificate) alsoBy(stored []byte) *certificate {
+	return &certificate{version: c.version, digest: c.digest, authorities: c.authorities, former: joinPEM(c.former, stored)}
+}
+
+// joinPEM joins certificates in PEM, each of them once.
+func joinPEM(texts ...[]byte) []byte {
+	var joined []byte
+	for _, text := range texts {
+		for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+			one := pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})
+			if block.Type == "CERTIFICATE" && !bytes.Contains(joined, one) {
+				joined = append(joined, one...)
+			}
+		}
+	}
+	return joined
+}
+
+// redisAuthorities are those to be remembered: an operator that starts while servers still show a certificate of a former one must
+// know that too. They are empty without TLS.
+func (s *scope) redisAuthorities() []byte {
+	certificate := s.facts.redisCertificate
+	switch {
+	case certificate == nil:
+		return nil
+	case s.redisShows():
+		return joinPEM(certificate.authorities)
+	}
+	return joinPEM(certificate.authorities, certificate.former)
+}
+
+// redisShows tells whether all servers and Sentinels have been seen to show the certificate that they should.
+func (s *scope) redisShows() bool {
+	view := s.facts.replicated
+	if view == nil {
+		return s.certified
+	}
+	for _, server := range view.facts.Servers {
+		if !server.Reached || server.Certificate != view.wanted.Certificate {
+			return false
+		}
+	}
+	for _, sentinel := range view.facts.Sentinels {
+		if !sentinel.Reached || sentinel.Certificate != view.wanted.Certificate {
+			return false
+		}
+	}
+	return true
+}
+
 var errNoServerName = errors.New("the name of the server is not known, so that its certificate cannot be verified")
 
 // verify does what package tls does, except that a certificate may have expired or be of an authority that the Secret had before:
@@ -170,6 +221,8 @@ func (r *Reconciler) keepRedisCertificate(ctx context.Context, s *scope) {
 	case !shown: // the kubelet takes its time until the server's files have it
 		s.rotating = true
 		s.lookAgain(certifyAgain)
+	default:
+		s.certified = true
 	}
 }
 

@@ -104,7 +104,10 @@ func (h fakeHands) Observe(_ context.Context, wanted redisform.Wanted, members [
 		answer := redisform.Answer{Problem: "it has no address"}
 		server := &fakeServer{}
 		if member.Address != "" {
-			server = h.find(member)
+			before := h.known[member.Name]
+			if server = h.find(member); server != before { // it has read its certificate at its start
+				server.certificate = wanted.Certificate
+			}
 			answer = redisform.Answer{
 				Reached: !h.refuses(server), Refused: h.refuses(server), RunID: server.address, Version: "7.0.15", Passwords: server.passwords, InternalPassword: server.internal,
 				Certificate: server.certificate,

@@ -284,6 +284,43 @@ func TestANewCertificateOfOneServerReplacesNothing(t *testing.T) {
 	}
 }
 
+// Servers that have not read their next certificate yet must be known to an operator that has just started.
+func TestAuthoritiesAreRememberedUntilNobodyNeedsThem(t *testing.T) {
+	for name, spec := range map[string]string{
+		"one server":     "{redis: {tls: {secretName: redis-tls}}}",
+		"with Sentinels": "{redis: {mode: Sentinel, sentinel: {replicas: 1}, tls: {secretName: redis-tls}}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := runOperator(t)
+			o.redisCertificate("redis-tls")
+			o.chatCluster("demo", spec)
+			o.ready("demo")
+			remembers := func(authorities int) func() error {
+				return func() error {
+					text := string(get(o, &corev1.Secret{}, "demo-redis-auth").Data["authorities.pem"])
+					if is := strings.Count(text, "BEGIN CERTIFICATE"); is != authorities {
+						return fmt.Errorf("%d authorities are remembered, want %d", is, authorities)
+					}
+					return nil
+				}
+			}
+			o.eventually(remembers(1))
+			o.stop()
+			o.redisCertificate("redis-tls")
+			o.redis.mu.Lock()
+			o.redis.away = true
+			o.redis.mu.Unlock()
+			o.start("hubserver:1")
+			o.eventually(remembers(2))
+			o.redis.mu.Lock()
+			o.redis.away = false
+			o.redis.mu.Unlock()
+			o.patch("demo", "{metadata: {annotations: {look: again}}}")
+			o.redisReady("demo", func(*v1alpha1.ChatCluster) error { return remembers(1)() })
+		})
+	}
+}
+
 func TestACertificateThatCannotBeReadIsSaid(t *testing.T) {
 	o := runOperator(t)
 	secret := &corev1.Secret{

@@ -35,6 +35,8 @@ type scope struct {
 	changes []change
 	// rotating tells that a secret is being exchanged.
 	rotating bool
+	// certified tells that the one Redis server shows the certificate that it should.
+	certified bool
 	// growing says which volumes are on their way to a greater size; empty if none are.
 	growing string
 	// remaking are the names of StatefulSets that must go before they are made anew.

@@ -22,6 +22,9 @@ const (
 	otherPasswordKey = "other"
 	// aclKey is the file from which Redis reads its users at its start.
 	aclKey = "users.acl"
+	// AuthoritiesKey are those who vouch for the certificates that Redis may show, in PEM. No pod gets them. They are here, though they
+	// are not secret, because who may change them could have the operator tell the password to somebody else.
+	AuthoritiesKey = "authorities.pem"
 )
 
 // The annotations of Secrets that keep where a rotation is.
