@@ -137,7 +137,7 @@ func (c *Connection) Send(payload *Payload) error {
 }
 
 // SendWhenRoom queues a message after waiting until the client has taken most of what was queued before. Its errors
-// are ErrConnectionClosed and the cause of ctx.
+// are ErrConnectionClosed, ErrDiverted while the connection is moving, and the cause of ctx.
 func (c *Connection) SendWhenRoom(ctx context.Context, payload *Payload) error {
 	return c.outbox.sendWhenRoom(ctx, payload)
 }
