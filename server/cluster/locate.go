@@ -160,7 +160,8 @@ func (m *Member) Attach(ctx context.Context, r *http.Request, connectionID, owne
 	return nil, false, err
 }
 
-// confirm finds out more about a request that failed for a reason that leaves open whether its owner lives.
+// confirm finds out more about a request that failed for a reason that leaves open whether its owner lives. Where nothing answers
+// at all, the request and the question have used up the time that there was for both; the directory, which knows, is asked anyway.
 func (m *Member) confirm(ctx context.Context, peer Peer, connectionID string, err error) error {
 	if errors.Is(err, ErrGone) || errors.Is(err, ErrNotOwner) {
 		return err
@@ -176,7 +177,7 @@ func (m *Member) confirm(ctx context.Context, peer Peer, connectionID string, er
 	case problem == nil:
 		return err
 	}
-	looking, cancel := context.WithTimeout(ctx, directoryTimeout)
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), directoryTimeout)
 	defer cancel()
 	if alive, unknown := m.options.Directory.Alive(looking, peer.Instance); unknown == nil && !alive {
 		return ErrGone
@@ -185,9 +186,10 @@ func (m *Member) confirm(ctx context.Context, peer Peer, connectionID string, er
 }
 
 // markLost writes the tombstone of a connection whose owner is gone. Its state died with that server: nobody can go on
-// with it, so its client shall learn at once that it has to begin anew.
+// with it, so its client shall learn at once that it has to begin anew, even if there is no time left for the request that has
+// found it out.
 func (m *Member) markLost(ctx context.Context, connectionID string, owner Peer) {
-	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), directoryTimeout)
 	defer cancel()
 	entry, err := m.options.Directory.Find(ctx, connectionID)
 	if err == nil && entry.exists() && !entry.Ended && entry.Owner == owner {

@@ -1,0 +1,63 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"testing"
+)
+
+// punctualDirectory answers nobody who has no time left.
+type punctualDirectory struct{ Directory }
+
+func (d punctualDirectory) Find(ctx context.Context, id string) (Entry, error) {
+	if ctx.Err() != nil {
+		return Entry{}, ctx.Err()
+	}
+	return d.Directory.Find(ctx, id)
+}
+
+func (d punctualDirectory) Swap(ctx context.Context, changes ...Change) ([]Entry, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return d.Directory.Swap(ctx, changes...)
+}
+
+func (d punctualDirectory) Alive(ctx context.Context, instance string) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return d.Directory.Alive(ctx, instance)
+}
+
+// Packets to the address of a pod that is gone may be lost without a word. Whoever waits for an answer learns nothing before its time
+// is over, and the client would be told to try again and again.
+func TestADeadServerWhoseAddressIsSilentLosesItsConnectionsWhenItsLeaseIsOver(t *testing.T) {
+	s := simulate(t, 2, func(o *MemberOptions) { o.Directory = punctualDirectory{o.Directory} })
+	dead, asking := s.members[0], s.members[1]
+	s.expectOwner(dead, "c", true, dead.Self().Instance)
+	s.expectOwner(asking, "c", false, dead.Self().Instance)
+	s.kill(dead)
+	s.network.mu.Lock()
+	s.network.cutOff[dead.Self().Instance] = true
+	s.network.mu.Unlock()
+
+	attach := func() (gone bool, err error) {
+		s.expectOwner(asking, "c", false, dead.Self().Instance)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // all the time there was has passed without an answer
+		_, gone, err = asking.Attach(ctx, httptest.NewRequest("GET", "/", nil), "c", dead.Self().Instance)
+		return gone, err
+	}
+	if gone, err := attach(); gone || err == nil {
+		t.Errorf("during its lease it counts as gone: %v, %v", gone, err)
+	}
+	if err := s.directory.Leave(t.Context(), dead.Self()); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := attach(); !gone || !errors.Is(err, ErrGone) {
+		t.Errorf("behind its lease: %v, %v; want that it is gone", gone, err)
+	}
+	s.expectOwner(asking, "c", false, "")
+}
