@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
@@ -47,7 +48,7 @@ func TestADeadServerWhoseAddressIsSilentLosesItsConnectionsWhenItsLeaseIsOver(t 
 		s.expectOwner(asking, "c", false, dead.Self().Instance)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // all the time there was has passed without an answer
-		_, gone, err = asking.Attach(ctx, httptest.NewRequest("GET", "/", nil), "c", dead.Self().Instance)
+		_, gone, err = asking.Attach(ctx, httptest.NewRequest(http.MethodGet, "/", http.NoBody), "c", dead.Self().Instance)
 		return gone, err
 	}
 	if gone, err := attach(); gone || err == nil {
