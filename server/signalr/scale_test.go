@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -18,49 +17,8 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
+	"github.com/chatcluster/chatcluster/server/signalr/transport/pipetest"
 )
-
-// pipes is a listener whose connections are within the process: so many users need no sockets.
-type pipes struct {
-	accepted chan net.Conn
-	closed   chan struct{}
-	once     sync.Once
-}
-
-func newPipes() *pipes { return &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.accepted:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return pipeAddress{} }
-
-type pipeAddress struct{}
-
-func (pipeAddress) Network() string { return "pipe" }
-func (pipeAddress) String() string  { return "pipe" }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p.accepted <- there:
-		return here, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // crowdHub tells the ids of its connections.
 type crowdHub struct{ connected chan string }
@@ -95,7 +53,7 @@ func startCrowd(b *testing.B, mode redis.Mode, users int) *crowd {
 	if err != nil {
 		b.Fatal(err)
 	}
-	listener := newPipes()
+	listener := pipetest.New()
 	web := &http.Server{Handler: c.hub.Endpoint(signalr.EndpointOptions{}), ReadHeaderTimeout: time.Minute}
 	go func() { _ = web.Serve(listener) }()
 	b.Cleanup(func() {
@@ -111,9 +69,9 @@ func startCrowd(b *testing.B, mode redis.Mode, users int) *crowd {
 }
 
 // connect lets all users come, some at a time, and waits until they are there.
-func (c *crowd) connect(b *testing.B, listener *pipes, users int) {
+func (c *crowd) connect(b *testing.B, listener *pipetest.Network, users int) {
 	b.Helper()
-	client := &http.Client{Transport: &http.Transport{DialContext: listener.dial}}
+	client := &http.Client{Transport: &http.Transport{DialContext: listener.Dial}}
 	atOnce(b, users, func(number int) error {
 		socket, _, err := websocket.Dial(b.Context(), "ws://pipe/?user="+strconv.Itoa(number), &websocket.DialOptions{HTTPClient: client})
 		if err != nil {

@@ -5,48 +5,13 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr/transport/pipetest"
 )
-
-// pipes is a network within a test, so that its time may be that of synctest.
-type pipes struct {
-	accepted chan net.Conn
-	closed   chan struct{}
-	closing  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.accepted:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.closing.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "pipe"} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case p.accepted <- far:
-		return near, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // serveBy serves over HTTP/1.1 or HTTP/2 and returns a client, which takes little of an answer that nobody reads.
 func serveBy(t *testing.T, handler http.Handler, major int) *http.Transport {
@@ -54,12 +19,12 @@ func serveBy(t *testing.T, handler http.Handler, major int) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(major == 1)
 	protocols.SetUnencryptedHTTP2(major == 2)
-	network := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+	network := pipetest.New()
 	server := &http.Server{Handler: handler, Protocols: protocols, ErrorLog: silentLog()}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(network) }()
 	client := &http.Transport{
-		DialContext: network.dial, Protocols: protocols, HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10},
+		DialContext: network.Dial, Protocols: protocols, HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10},
 	}
 	t.Cleanup(func() {
 		client.CloseIdleConnections()
