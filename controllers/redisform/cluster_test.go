@@ -46,12 +46,7 @@ func TestClusterDecisions(t *testing.T) {
 			facts := w.facts()
 			c.change(&facts)
 			out := Plan(w.now, facts, w.wanted, w.memory)
-			if steps := lines(out.Steps); steps != c.steps {
-				t.Errorf("steps: %s, want: %s", steps, c.steps)
-			}
-			if out.Status.Reason != c.reason {
-				t.Errorf("reason: %s (%s), want: %s", out.Status.Reason, out.Status.Message, c.reason)
-			}
+			expectPlan(t, out, c.steps, c.reason)
 		})
 	}
 }
@@ -115,12 +110,7 @@ func TestClusterSuccession(t *testing.T) {
 			memory.Cause, memory.Since = "primaries", w.now.Add(-10*time.Minute)
 			c.change(&facts, &wanted, &memory)
 			out := Plan(w.now, facts, wanted, memory)
-			if steps := lines(out.Steps); steps != c.steps {
-				t.Errorf("steps: %s, want: %s", steps, c.steps)
-			}
-			if out.Status.Reason != c.reason {
-				t.Errorf("reason: %s (%s), want: %s", out.Status.Reason, out.Status.Message, c.reason)
-			}
+			expectPlan(t, out, c.steps, c.reason)
 		})
 	}
 }

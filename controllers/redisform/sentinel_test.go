@@ -132,16 +132,21 @@ func TestSentinelDecisions(t *testing.T) {
 			memory.Since = w.now.Add(-10 * time.Minute)
 			c.change(&facts, &wanted, &memory)
 			out := Plan(w.now, facts, wanted, memory)
-			if steps := lines(out.Steps); steps != c.steps {
-				t.Errorf("steps: %s, want: %s", steps, c.steps)
-			}
+			expectPlan(t, out, c.steps, c.reason)
 			if out.Status.Serving != (c.reason == Healthy || c.reason == Degraded) {
 				t.Errorf("serving: %v, though it is %s", out.Status.Serving, c.reason)
 			}
-			if out.Status.Reason != c.reason {
-				t.Errorf("reason: %s (%s), want: %s", out.Status.Reason, out.Status.Message, c.reason)
-			}
 		})
+	}
+}
+
+func expectPlan(t *testing.T, out Outcome, steps string, reason Reason) {
+	t.Helper()
+	if got := lines(out.Steps); got != steps {
+		t.Errorf("steps: %s, want: %s", got, steps)
+	}
+	if out.Status.Reason != reason {
+		t.Errorf("reason: %s (%s), want: %s", out.Status.Reason, out.Status.Message, reason)
 	}
 }
 
