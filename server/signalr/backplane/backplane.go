@@ -66,9 +66,9 @@ type Receiver interface {
 	// Deliver hands message to the local clients of target.
 	Deliver(target Target, message Message)
 	// AddToGroup and RemoveFromGroup act for another server on a connection that may be here; local tells whether
-	// it is. With ErrMoved the backplane has to send the same command once more, behind all that has come since: the server that
-	// has the connection then acts, and answers who asked. They return once a message to the group reaches the connection, so they may call Hub.Subscribe and wait.
-	// The backplane therefore calls them on a goroutine of their own, in order per connection.
+	// it is. They return once a message to the group reaches the connection, so they may call Hub.Subscribe and wait.
+	// The backplane therefore calls them on a goroutine of their own, in order per connection. With ErrMoved it has to send the
+	// same command once more, behind all that has come since: the server that has the connection then acts, and answers who asked.
 	AddToGroup(ctx context.Context, connectionID, group string) (local bool, err error)
 	RemoveFromGroup(ctx context.Context, connectionID, group string) (local bool, err error)
 	// Complete hands over a completion that a client of another server sent for an invocation of this server:
