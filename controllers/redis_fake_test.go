@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -95,7 +96,8 @@ func digests(passwords []string) []string {
 	return list
 }
 
-// Observe implements controllers.RedisHands.
+// Observe implements controllers.RedisHands. Facts share no map with the servers: a reconcile reads them without the lock, while
+// tests change what servers know.
 func (h fakeHands) Observe(_ context.Context, wanted redisform.Wanted, members []redisform.Member) redisform.Facts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,8 +111,8 @@ func (h fakeHands) Observe(_ context.Context, wanted redisform.Wanted, members [
 				server.certificate = wanted.Certificate
 			}
 			answer = redisform.Answer{
-				Reached: !h.refuses(server), Refused: h.refuses(server), RunID: server.address, Version: "7.0.15", Passwords: server.passwords, InternalPassword: server.internal,
-				Certificate: server.certificate,
+				Reached: !h.refuses(server), Refused: h.refuses(server), RunID: server.address, Version: "7.0.15", Passwords: maps.Clone(server.passwords),
+				InternalPassword: server.internal, Certificate: server.certificate,
 			}
 		}
 		if member.Kind == redisform.SentinelKind {
@@ -122,7 +124,7 @@ func (h fakeHands) Observe(_ context.Context, wanted redisform.Wanted, members [
 		}
 		facts.Servers = append(facts.Servers, redisform.Server{
 			Member: member, Answer: answer, Primary: server.primary, Follows: server.follows, LinkUp: !server.primary, History: "one",
-			Offset: 100, Keys: 3, Priority: server.priority, Settings: server.settings, UsedMemory: 1 << 20,
+			Offset: 100, Keys: 3, Priority: server.priority, Settings: maps.Clone(server.settings), UsedMemory: 1 << 20,
 		})
 	}
 	if wanted.Form == redisform.Cluster {
