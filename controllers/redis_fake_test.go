@@ -2,19 +2,12 @@ package controllers_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +19,7 @@ import (
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers"
 	"github.com/chatcluster/chatcluster/controllers/redisform"
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
 // fakeServers are Redis servers and Sentinels without processes: they do what they are told at once. One whose pod has another
@@ -247,22 +241,13 @@ func (h fakeHands) handOver(facts redisform.Facts, primary *fakeServer) error {
 	return nil
 }
 
-// redisCertificate makes the Secret with a certificate that an authority of its own has signed.
+// redisCertificate makes the Secret with a certificate of an authority of its own.
 func (o *operator) redisCertificate(secret string) {
 	o.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), IsCA: true, BasicConstraintsValid: true}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	own := certificatetest.NewAuthority(o.t).PEM
 	object := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: secret},
-		Data:       map[string][]byte{"tls.crt": encoded, "tls.key": []byte("no pod reads it"), "ca.crt": encoded},
+		Data:       map[string][]byte{"tls.crt": own, "tls.key": []byte("no pod reads it"), "ca.crt": own},
 	}
 	if err := o.admin.Create(o.t.Context(), object); apierrors.IsAlreadyExists(err) {
 		err = o.admin.Update(o.t.Context(), object)

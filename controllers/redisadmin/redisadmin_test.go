@@ -21,7 +21,7 @@ import (
 	"github.com/chatcluster/chatcluster/controllers/redisform/wire"
 	"github.com/chatcluster/chatcluster/controllers/rotation"
 	"github.com/chatcluster/chatcluster/controllers/sampletest"
-	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
 // startRedis runs a redis-server with the files that the operator makes for it, and returns its address. folder has its files, those
@@ -155,7 +155,7 @@ func TestPasswordsAreExchangedWhileRedisRuns(t *testing.T) {
 func TestACertificateIsExchangedWhileRedisRuns(t *testing.T) {
 	cluster := sampletest.Cluster(t, "minimal.yaml")
 	cluster.Spec.Redis.TLS = &v1alpha1.RedisTLSSpec{SecretName: "redis-tls"}
-	authority, folder := redistest.NewAuthority(t), t.TempDir()
+	authority, folder := certificatetest.NewAuthority(t), t.TempDir()
 	secure := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authority.Pool, ServerName: "minimal-redis"}
 	first := install(t, folder, authority)
 	address := startRedis(t, cluster, rotation.Secret{Current: "one"}, folder, secure)
@@ -190,7 +190,7 @@ func TestACertificateIsExchangedWhileRedisRuns(t *testing.T) {
 }
 
 // install puts another certificate into the files that Redis reads, and returns its digest.
-func install(t *testing.T, folder string, authority *redistest.Authority) string {
+func install(t *testing.T, folder string, authority *certificatetest.Authority) string {
 	t.Helper()
 	issued := authority.Issue(t, "minimal-redis")
 	for name, from := range map[string]string{"tls.crt": issued.CertificateFile, "tls.key": issued.KeyFile, "ca.crt": authority.File} {

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
 // redisCertificate is the Secret that spec.redis.tls names.
@@ -19,7 +19,7 @@ const redisCertificate = "redis-tls"
 // certify makes an authority and the Secret with a certificate of it, as cert-manager would.
 func (c *chat) certify(t *testing.T) {
 	t.Helper()
-	authority := redistest.NewAuthority(t)
+	authority := certificatetest.NewAuthority(t)
 	c.issue = func() (map[string][]byte, error) {
 		issued := authority.Issue(t, c.redisNames()...)
 		return readFiles(map[string]string{

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 	"github.com/chatcluster/chatcluster/server/host/config"
-	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 func TestCertificateFilesForRedisAreCheckedAtTheStart(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := certificatetest.NewAuthority(t)
 	own := authority.Issue(t, "hub.example.com")
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	settings := config.Default()

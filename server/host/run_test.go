@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 	"github.com/chatcluster/chatcluster/server/host/config"
 	"github.com/chatcluster/chatcluster/server/host/metrics"
 )
@@ -163,7 +164,7 @@ func TestHubSeesTheClientBehindATrustedProxy(t *testing.T) {
 
 func TestTLSWithACertificateThatChanges(t *testing.T) {
 	w := watch(t)
-	w.putBoth(newPEM(t, "first"))
+	w.putBoth(certificatetest.SelfSigned(t, "first"))
 	r := start(t, func(c *config.Config) {
 		c.URLs = []config.Address{{TLS: true, Host: "127.0.0.1"}}
 		c.TLSCertificateFile, c.TLSKeyFile = filepath.Join(w.folder, "tls.crt"), filepath.Join(w.folder, "tls.key")
@@ -183,7 +184,7 @@ func TestTLSWithACertificateThatChanges(t *testing.T) {
 	if got := name(); got != "first" {
 		t.Errorf("got the certificate %s", got)
 	}
-	w.putBoth(newPEM(t, "second"))
+	w.putBoth(certificatetest.SelfSigned(t, "second"))
 	eventually(t, "the second certificate", func() bool { return name() == "second" })
 	c := connect(t, r.address()+"/chatHub", strings.Replace(r.address(), "https", "wss", 1)+"/chatHub")
 	c.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`)

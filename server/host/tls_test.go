@@ -1,57 +1,23 @@
 package host
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
-// pemFiles are a certificate and its key as they lie in files.
-type pemFiles struct{ certificate, key []byte }
-
-// newPEM makes a certificate for localhost with that common name.
-func newPEM(t *testing.T, name string) pemFiles {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pemFiles{
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}
-}
-
-func (w *watched) putBoth(files pemFiles) {
+func (w *watched) putBoth(pair certificatetest.Pair) {
 	w.t.Helper()
-	w.put("tls.crt", string(files.certificate))
-	w.put("tls.key", string(files.key))
+	w.put("tls.crt", string(pair.Certificate))
+	w.put("tls.key", string(pair.Key))
 }
 
 func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	w := watch(t)
-	first, second := newPEM(t, "first"), newPEM(t, "second")
+	first, second := certificatetest.SelfSigned(t, "first"), certificatetest.SelfSigned(t, "second")
 	w.putBoth(first)
 	pair, err := loadCertificate(filepath.Join(w.folder, "tls.crt"), filepath.Join(w.folder, "tls.key"), &w.reloads)
 	if err != nil {
@@ -72,9 +38,9 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 		}
 	}
 	expect("unchanged", "first", 0)
-	w.put("tls.crt", string(second.certificate))
+	w.put("tls.crt", string(second.Certificate))
 	expect("half of a change", "first", 1)
-	w.put("tls.key", string(second.key))
+	w.put("tls.key", string(second.Key))
 	expect("the other half", "second", 2)
 	w.put("tls.crt", "garbage")
 	expect("garbage", "second", 3)
@@ -82,8 +48,8 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("gone", "second", 3)
-	w.put("tls.key", string(first.key))
-	w.put("tls.crt", string(first.certificate))
+	w.put("tls.key", string(first.Key))
+	w.put("tls.crt", string(first.Certificate))
 	expect("back", "first", 4)
 }
 
@@ -96,7 +62,7 @@ func TestCertificateThatCannotBeUsedIsAnError(t *testing.T) {
 	if err := load(); err == nil || !strings.Contains(err.Error(), "tls.crt") {
 		t.Errorf("no files: %v", err)
 	}
-	w.putBoth(pemFiles{newPEM(t, "one").certificate, newPEM(t, "other").key})
+	w.putBoth(certificatetest.Pair{Certificate: certificatetest.SelfSigned(t, "one").Certificate, Key: certificatetest.SelfSigned(t, "other").Key})
 	if load() == nil {
 		t.Error("a key of another certificate")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/controllers/redisform"
 	"github.com/chatcluster/chatcluster/controllers/redisform/wire"
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
@@ -32,7 +33,7 @@ type form struct {
 	// serverOptions and sentinelLines are added to what each of them is started with.
 	serverOptions, sentinelLines []string
 	// authority is who vouches for all of them; nil without TLS.
-	authority *redistest.Authority
+	authority *certificatetest.Authority
 	facts     redisform.Facts
 	out       redisform.Outcome
 	// trace is what was done and seen, for when a test fails.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/controllers/redisform"
 	"github.com/chatcluster/chatcluster/controllers/redisform/wire"
-	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
 // TestClusterCertificates forms a Cluster that speaks nothing but TLS, and exchanges its certificate while it runs.
@@ -50,9 +50,9 @@ func TestSentinelCertificates(t *testing.T) {
 }
 
 // encrypt lets all members that are started from now on speak nothing but TLS, with one certificate.
-func (f *form) encrypt() redistest.Certificate {
+func (f *form) encrypt() certificatetest.Files {
 	f.t.Helper()
-	f.authority = redistest.NewAuthority(f.t)
+	f.authority = certificatetest.NewAuthority(f.t)
 	certificate := f.authority.Issue(f.t, "127.0.0.1")
 	f.hands.TLS = &tls.Config{RootCAs: f.authority.Pool, MinVersion: tls.VersionTLS12}
 	f.wanted.Certificate = shown(f.t, certificate)
@@ -69,7 +69,7 @@ func (f *form) encrypt() redistest.Certificate {
 }
 
 // renew puts another certificate into the files.
-func (f *form) renew(certificate redistest.Certificate) {
+func (f *form) renew(certificate certificatetest.Files) {
 	f.t.Helper()
 	f.authority.Renew(f.t, certificate, "127.0.0.1")
 	f.wanted.Certificate = shown(f.t, certificate)
@@ -89,7 +89,7 @@ func (f *form) checkServersTookIt(before map[string]string) {
 }
 
 // shown is the digest of the certificate in a file.
-func shown(t testing.TB, certificate redistest.Certificate) string {
+func shown(t testing.TB, certificate certificatetest.Files) string {
 	t.Helper()
 	contents, err := os.ReadFile(certificate.CertificateFile)
 	must(t, err)

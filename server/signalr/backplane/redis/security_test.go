@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
@@ -31,7 +32,7 @@ func startSecure(t testing.TB, redis *redistest.Server, files TLSFiles, change f
 }
 
 func TestCertificatesAreReadForEachConnection(t *testing.T) {
-	authority, stranger := redistest.NewAuthority(t), redistest.NewAuthority(t)
+	authority, stranger := certificatetest.NewAuthority(t), certificatetest.NewAuthority(t)
 	redis := redistest.StartTLS(t, authority)
 	own := authority.Issue(t, "hub.example.com")
 	client := startSecureClient(t, redis, authority, own)
@@ -60,7 +61,7 @@ func TestCertificatesAreReadForEachConnection(t *testing.T) {
 	receiver.expect(t, toAll, "renewed")
 }
 
-func startSecureClient(t testing.TB, redis *redistest.Server, authority *redistest.Authority, own redistest.Certificate) *goredis.Client {
+func startSecureClient(t testing.TB, redis *redistest.Server, authority *certificatetest.Authority, own certificatetest.Files) *goredis.Client {
 	t.Helper()
 	// Read once: it keeps its certificate.
 	settings, err := TLSFiles{authority.File, own.CertificateFile, own.KeyFile}.apply(ConnectionString{TLS: true}.tlsConfig())
@@ -80,7 +81,7 @@ func killConnections(t testing.TB, client *goredis.Client) {
 }
 
 func TestAuthoritiesComeFromTheFile(t *testing.T) {
-	authority, stranger := redistest.NewAuthority(t), redistest.NewAuthority(t)
+	authority, stranger := certificatetest.NewAuthority(t), certificatetest.NewAuthority(t)
 	redis := redistest.StartTLS(t, authority, "--tls-auth-clients", "no")
 	if err := startSecure(t, redis, TLSFiles{AuthorityFile: authority.File}, nil).Ready(testContext(t)); err != nil {
 		t.Error(err)
@@ -95,7 +96,7 @@ func TestWhatIsWrongWithCertificateFiles(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	good := redistest.NewAuthority(t)
+	good := certificatetest.NewAuthority(t)
 	own := good.Issue(t, "a")
 	for _, test := range []struct {
 		files TLSFiles

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 func TestEncryptedConnection(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := certificatetest.NewAuthority(t)
 	certificate := authority.Issue(t, "redis.example.com")
 	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)

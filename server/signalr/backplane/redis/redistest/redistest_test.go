@@ -10,6 +10,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
 func TestServerKeepsWhatItWasToldToKeep(t *testing.T) {
@@ -37,7 +39,7 @@ func TestPausedServerGoesOn(t *testing.T) {
 }
 
 func TestServerAsksForCertificates(t *testing.T) {
-	authority := NewAuthority(t)
+	authority := certificatetest.NewAuthority(t)
 	server := StartTLS(t, authority)
 	files := authority.Issue(t, "client.example.com")
 	certificate, err := tls.LoadX509KeyPair(files.CertificateFile, files.KeyFile)

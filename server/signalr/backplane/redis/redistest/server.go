@@ -14,6 +14,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/chatcluster/chatcluster/server/certificatetest"
 )
 
 // Server is a redis-server. It keeps its port and its directory when it is started again, and its data if it was told to
@@ -39,7 +41,7 @@ func Start(t testing.TB, options ...string) *Server {
 
 // StartTLS starts a redis-server that speaks TLS only and lets in whoever has a certificate of the same authority.
 // "--tls-auth-clients", "no" lets in others too.
-func StartTLS(t testing.TB, authority *Authority, options ...string) *Server {
+func StartTLS(t testing.TB, authority *certificatetest.Authority, options ...string) *Server {
 	t.Helper()
 	certificate := authority.Issue(t, "127.0.0.1")
 	options = append([]string{
