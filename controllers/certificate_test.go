@@ -70,6 +70,32 @@ func TestAFormerAuthorityIsKnownAfterARestart(t *testing.T) {
 	}
 }
 
+// Whoever has the key of an authority that was given up must not be able to pass for Redis for as long as the operator runs.
+func TestAFormerAuthorityIsGoodUntilServersShowTheNext(t *testing.T) {
+	const name = "demo-redis.default.svc.cluster.local"
+	former, present := certificatetest.NewAuthority(t), certificatetest.NewAuthority(t)
+	certificates, key := &Certificates{}, types.NamespacedName{Namespace: "default", Name: "redis-tls"}
+	read := func(a *certificatetest.Authority, version string) *certificate {
+		read := readCertificate(a.IssueUntil(t, time.Now(), name).Certificate, a.PEM)
+		read.version = version
+		certificates.remember(key, read)
+		return read
+	}
+	state := tls.ConnectionState{
+		ServerName: name, PeerCertificates: []*x509.Certificate{former.IssueUntil(t, time.Now().Add(time.Minute), name).Parse(t)},
+	}
+	old := read(former, "1")
+	read(present, "2")
+	certificates.settle(key, old) // seen by a look that was before the Secret changed
+	if err := certificates.remembered(key, "2").config().VerifyConnection(state); err != nil {
+		t.Errorf("a certificate of the former authority, before the next one is shown: %v", err)
+	}
+	certificates.settle(key, certificates.remembered(key, "2"))
+	if err := certificates.remembered(key, "2").config().VerifyConnection(state); err == nil {
+		t.Error("the former authority is still good, though servers show a certificate of the next")
+	}
+}
+
 func TestAuthoritiesAreJoinedOnce(t *testing.T) {
 	one, other := certificatetest.NewAuthority(t).PEM, certificatetest.NewAuthority(t).PEM
 	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret")})

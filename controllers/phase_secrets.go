@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
@@ -87,7 +88,13 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	if authorities := s.redisAuthorities(); len(authorities) > 0 {
 		configuration.WithData(map[string][]byte{children.AuthoritiesKey: authorities})
 	}
-	return r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), configuration)
+	if err := r.applySecret(ctx, s, children.RedisAuthName(s.cluster.Name), configuration); err != nil {
+		return err
+	}
+	if secure := s.cluster.Spec.Redis.TLS; secure != nil && s.redisShows() {
+		r.Certificates.settle(types.NamespacedName{Namespace: s.cluster.Namespace, Name: secure.SecretName}, s.facts.redisCertificate)
+	}
+	return nil
 }
 
 // missedRedisPassword tells whether the last password is still used though its time is over: Redis takes the next one whoever has

@@ -196,6 +196,18 @@ func (c *Certificates) remember(key types.NamespacedName, read *certificate) {
 	c.known[key] = read
 }
 
+// settle forgets who vouched for certificates before, now that servers show the one that was read: the key of an authority that
+// was given up may be in wrong hands.
+func (c *Certificates) settle(key types.NamespacedName, shown *certificate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.known[key]; known != nil && known.version == shown.version && known.former != nil {
+		settled := *known // others may read it
+		settled.former = nil
+		c.known[key] = &settled
+	}
+}
+
 func (c *Certificates) forget(key types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -318,6 +319,44 @@ func TestAuthoritiesAreRememberedUntilNobodyNeedsThem(t *testing.T) {
 			o.patch("demo", "{metadata: {annotations: {look: again}}}")
 			o.redisReady("demo", func(*v1alpha1.ChatCluster) error { return remembers(1)() })
 		})
+	}
+}
+
+// A server that goes away later has nothing to do with a former authority.
+func TestAFormerAuthorityIsNotRememberedAgain(t *testing.T) {
+	o := runOperator(t)
+	o.redisCertificate("redis-tls")
+	o.chatCluster("demo", "{redis: {tls: {secretName: redis-tls}}}")
+	o.ready("demo")
+	o.redisCertificate("redis-tls")
+	present := get(o, &corev1.Secret{}, "redis-tls").Data["ca.crt"]
+	remembered := func() []byte { return get(o, &corev1.Secret{}, "demo-redis-auth").Data["authorities.pem"] }
+	o.eventually(func() error {
+		if !bytes.Equal(remembered(), present) {
+			return errors.New("the former authority is remembered")
+		}
+		return nil
+	})
+	o.redis.mu.Lock()
+	o.redis.away = true
+	o.redis.mu.Unlock()
+	looks := func() int {
+		o.redis.mu.Lock()
+		defer o.redis.mu.Unlock()
+		return o.redis.looks
+	}
+	for _, look := range []string{"again", "once more"} { // the second one begins when all that follows from the first is written
+		before := looks()
+		o.patch("demo", "{metadata: {annotations: {look: "+look+"}}}")
+		o.eventually(func() error {
+			if looks() == before {
+				return errors.New("Redis was not looked at")
+			}
+			return nil
+		})
+	}
+	if !bytes.Equal(remembered(), present) {
+		t.Error("the former authority is remembered again")
 	}
 }
 

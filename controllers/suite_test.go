@@ -268,6 +268,8 @@ type fakeRedis struct {
 	told map[string][]string
 	// shows are the digests of certificates, by the name of the ChatCluster.
 	shows map[string]string
+	// looks is how often the certificate was looked at.
+	looks int
 	away  bool
 }
 
@@ -290,6 +292,7 @@ func (f *fakeRedis) Certify(
 ) (shown bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.looks++
 	if want := cluster.Name + "-redis." + cluster.Namespace + ".svc.cluster.local"; secure.ServerName != want || secure.VerifyConnection == nil {
 		return false, fmt.Errorf("%s cannot be verified, want %s", secure.ServerName, want)
 	}
