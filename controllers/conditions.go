@@ -211,6 +211,8 @@ func degraded(s *scope, redis, hub, progressing verdict) verdict {
 		return verdict{true, redis.reason, redis.message}
 	case redis.reason == v1alpha1.ReasonRedisWritesRefused && serving:
 		return verdict{true, redis.reason, redis.message}
+	case !redis.is && serving && s.wanted.Replicated(): // a part of a Cluster may serve, and the message names what does not
+		return verdict{true, v1alpha1.ReasonRedisAway, redis.message}
 	case !redis.is && serving:
 		return verdict{true, v1alpha1.ReasonRedisAway, "hub servers run without Redis: their clients stay, messages do not pass"}
 	case atRisk(s) != "" && !progressing.is:

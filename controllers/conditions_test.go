@@ -109,6 +109,21 @@ func TestConditionsSayHowAClusterIs(t *testing.T) {
 	}
 }
 
+// The other shards of a Redis Cluster go on passing messages.
+func TestAShardThatIsAwayIsNotAllOfRedis(t *testing.T) {
+	s := observed(func(s *scope) {
+		s.cluster.Spec.Redis.Mode, s.cluster.Spec.Redis.Cluster = v1alpha1.RedisCluster, &v1alpha1.RedisClusterSpec{}
+		s.facts.replicated = &redisView{outcome: redisform.Outcome{Status: redisform.Status{
+			Reason: redisform.FailingOver, Message: "the primary of demo-redis-0-0 is away",
+		}}}
+	})
+	setConditions(s)
+	degraded := meta.FindStatusCondition(s.cluster.Status.Conditions, v1alpha1.ConditionDegraded)
+	if degraded.Reason != v1alpha1.ReasonRedisAway || degraded.Message != "the primary of demo-redis-0-0 is away" {
+		t.Errorf("Degraded is %s: %s", degraded.Reason, degraded.Message)
+	}
+}
+
 // While it is paused nothing is brought to the spec, so what is said of that is said of the spec before.
 func TestWhilePausedConditionsAreOfTheSpecThatRuns(t *testing.T) {
 	s := observed(func(s *scope) {

@@ -22,8 +22,11 @@ func (p *planner) replaceOwners(v *clusterView) (troubles []string) {
 	patient := p.waitFor("primaries") >= p.wanted.Timing.Patience
 	majority := len(v.shards)-len(lost) > len(v.shards)/2
 	for _, shard := range lost {
-		if gone := p.gone(v, v.peers[shard.ID]); (gone || patient) && len(shard.Replicas) > 0 {
+		switch gone := p.gone(v, v.peers[shard.ID]); {
+		case (gone || patient) && len(shard.Replicas) > 0:
 			troubles = append(troubles, p.replaceOwner(v, shard, gone, majority)...)
+		case patient && !gone && majority: // nobody there could take over
+			p.is(WaitingForData, "all servers of the shard of "+p.nameOf(v, shard.ID)+" are away")
 		}
 	}
 	return troubles

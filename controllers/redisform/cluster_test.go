@@ -96,6 +96,10 @@ func TestClusterSuccession(t *testing.T) {
 			lose(f, true, 0, 1)
 			w.AcceptLoss, m.Cause = true, ""
 		}, "", MajorityLost},
+		{"a shard of which no server answers", func(f *Facts, _ *Wanted, _ *Memory) {
+			lose(f, true, 0)
+			f.Servers[3].Answer, f.Servers[3].Node = Answer{Problem: "no answer"}, nil
+		}, "", WaitingForData},
 		{"primaries that only the operator misses are at work", func(f *Facts, w *Wanted, _ *Memory) {
 			lose(f, false, 0, 1)
 			w.AcceptLoss = true
