@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 )
 
 // punctualDirectory answers nobody who has no time left.
@@ -35,30 +36,32 @@ func (d punctualDirectory) Alive(ctx context.Context, instance string) (bool, er
 // Packets to the address of a pod that is gone may be lost without a word. Whoever waits for an answer learns nothing before its time
 // is over, and the client would be told to try again and again.
 func TestADeadServerWhoseAddressIsSilentLosesItsConnectionsWhenItsLeaseIsOver(t *testing.T) {
-	s := simulate(t, 2, func(o *MemberOptions) { o.Directory = punctualDirectory{o.Directory} })
-	dead, asking := s.members[0], s.members[1]
-	s.expectOwner(dead, "c", true, dead.Self().Instance)
-	s.expectOwner(asking, "c", false, dead.Self().Instance)
-	s.kill(dead)
-	s.network.mu.Lock()
-	s.network.cutOff[dead.Self().Instance] = true
-	s.network.mu.Unlock()
-
-	attach := func() (gone bool, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, 2, func(o *MemberOptions) { o.Directory = punctualDirectory{o.Directory} })
+		dead, asking := s.members[0], s.members[1]
+		s.expectOwner(dead, "c", true, dead.Self().Instance)
 		s.expectOwner(asking, "c", false, dead.Self().Instance)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // all the time there was has passed without an answer
-		_, gone, err = asking.Attach(ctx, httptest.NewRequest(http.MethodGet, "/", http.NoBody), "c", dead.Self().Instance)
-		return gone, err
-	}
-	if gone, err := attach(); gone || err == nil {
-		t.Errorf("during its lease it counts as gone: %v, %v", gone, err)
-	}
-	if err := s.directory.Leave(t.Context(), dead.Self()); err != nil {
-		t.Fatal(err)
-	}
-	if gone, err := attach(); !gone || !errors.Is(err, ErrGone) {
-		t.Errorf("behind its lease: %v, %v; want that it is gone", gone, err)
-	}
-	s.expectOwner(asking, "c", false, "")
+		s.kill(dead)
+		s.network.mu.Lock()
+		s.network.cutOff[dead.Self().Instance] = true
+		s.network.mu.Unlock()
+
+		attach := func() (gone bool, err error) {
+			s.expectOwner(asking, "c", false, dead.Self().Instance)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // all the time there was has passed without an answer
+			_, gone, err = asking.Attach(ctx, httptest.NewRequest(http.MethodGet, "/", http.NoBody), "c", dead.Self().Instance)
+			return gone, err
+		}
+		if gone, err := attach(); gone || err == nil {
+			t.Errorf("during its lease it counts as gone: %v, %v", gone, err)
+		}
+		if err := s.directory.Leave(t.Context(), dead.Self()); err != nil {
+			t.Fatal(err)
+		}
+		if gone, err := attach(); !gone || !errors.Is(err, ErrGone) {
+			t.Errorf("behind its lease: %v, %v; want that it is gone", gone, err)
+		}
+		s.expectOwner(asking, "c", false, "")
+	})
 }

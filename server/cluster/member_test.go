@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -54,25 +55,27 @@ func TestAnEndedConnectionCannotBeClaimedAgain(t *testing.T) {
 }
 
 func TestWhoEndsAConnectionKnowsItsTombstoneIsThere(t *testing.T) {
-	s := simulate(t, 2)
-	var ending sync.WaitGroup
-	for round := range 50 {
-		id := fmt.Sprint("c", round)
-		s.expectOwner(s.members[0], id, true, "m_a")
-		ending.Go(func() {
-			s.members[0].End(id)
-			if !s.entry(id).Ended {
-				t.Errorf("%s has no tombstone when its end is over", id)
-			}
-		})
-	}
-	ending.Wait()
-	s.members[0].End("c0") // once more does nothing
-	s.expectOwner(s.members[0], "left", true, "m_a")
-	s.directory.setAway(true)
-	s.members[0].End("left") // gives up
-	s.directory.setAway(false)
-	s.eventually("the tombstone", func() bool { return s.entry("left").Ended })
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, 2)
+		var ending sync.WaitGroup
+		for round := range 50 {
+			id := fmt.Sprint("c", round)
+			s.expectOwner(s.members[0], id, true, "m_a")
+			ending.Go(func() {
+				s.members[0].End(id)
+				if !s.entry(id).Ended {
+					t.Errorf("%s has no tombstone when its end is over", id)
+				}
+			})
+		}
+		ending.Wait()
+		s.members[0].End("c0") // once more does nothing
+		s.expectOwner(s.members[0], "left", true, "m_a")
+		s.directory.setAway(true)
+		s.members[0].End("left") // gives up
+		s.directory.setAway(false)
+		s.eventually("the tombstone", func() bool { return s.entry("left").Ended })
+	})
 }
 
 func TestTombstonesWaitForTheDirectory(t *testing.T) {
