@@ -38,25 +38,38 @@ func TestMain(m *testing.M) {
 type process struct {
 	t       *testing.T
 	command *exec.Cmd
+	// abort ends it at once, if it has not ended.
+	abort context.CancelFunc
 	// address is where it listens.
 	address string
 	// rest is its log after that.
 	rest chan string
 }
 
+// command is the program for something that it does and then ends.
 func command(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
+	return commandUntil(ctx, environ, args)
+}
+
+// commandUntil is the program, which is killed when ctx ends.
+func commandUntil(ctx context.Context, environ, args []string) *exec.Cmd {
 	command := exec.CommandContext(ctx, os.Args[0], args...)
 	command.Env = append([]string{actAsProgram + "=1"}, environ...)
 	return command
 }
 
-// run starts the program and waits until it listens.
+// run starts the program and waits until it listens. It lives as long as the test, however long that takes.
 func run(t *testing.T, environ []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: command(t, environ, args...), rest: make(chan string, 1)}
+	ctx, abort := context.WithCancel(context.Background())
+	p := &process{t: t, command: commandUntil(ctx, environ, args), abort: abort, rest: make(chan string, 1)}
+	t.Cleanup(func() {
+		abort()
+		_ = p.command.Wait() // the test may have done so
+	})
 	log, err := p.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +77,8 @@ func run(t *testing.T, environ []string, args ...string) *process {
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.command.Process.Kill() })
+	tooLate := time.AfterFunc(patience, abort)
+	defer tooLate.Stop()
 	lines := bufio.NewScanner(log)
 	var before []string
 	for p.address == "" && lines.Scan() {
@@ -94,6 +108,8 @@ func (p *process) signal(signal syscall.Signal) {
 // exit waits for the end and returns the exit code and the rest of the log.
 func (p *process) exit() (code int, log string) {
 	p.t.Helper()
+	tooLate := time.AfterFunc(patience, p.abort)
+	defer tooLate.Stop()
 	log = <-p.rest
 	return exitCode(p.t, p.command.Wait()), log
 }
@@ -132,12 +148,17 @@ func send(t *testing.T, socket *websocket.Conn, message string) {
 
 func expect(t *testing.T, socket *websocket.Conn, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	_, got, err := socket.Read(ctx)
-	if err != nil || string(got) != want {
+	if got, err := read(t, socket); err != nil || got != want {
 		t.Fatalf("received %q, %v; want %q", got, err, want)
 	}
+}
+
+func read(t *testing.T, socket *websocket.Conn) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, message, err := socket.Read(ctx)
+	return string(message), err
 }
 
 func port(t *testing.T, address string) string {
@@ -157,7 +178,7 @@ func TestChatUntilASignal(t *testing.T) {
 		expect(t, socket, `{"type":1,"target":"ReceiveMessage","arguments":["ann","hello","Server `+port(t, p.address)+`"]}`+"\x1e")
 		p.signal(signal)
 		expect(t, socket, `{"type":7,"allowReconnect":true}`+"\x1e")
-		if _, _, err := socket.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		if _, err := read(t, socket); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 			t.Errorf("after the goodbye: %v", err)
 		}
 		if code, log := p.exit(); code != host.ExitDone {
