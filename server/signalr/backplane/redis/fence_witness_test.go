@@ -129,11 +129,13 @@ type publishers struct {
 }
 
 func newPublishers(t *testing.T) *publishers {
-	return &publishers{t: t, ended: make(chan struct{}), sent: make(map[string]int)}
+	p := &publishers{t: t, ended: make(chan struct{}), sent: make(map[string]int)}
+	t.Cleanup(p.running.Wait) // those whom a test that has failed did not stop end with its context
+	return p
 }
 
 func (p *publishers) start(name string, publish func(ctx context.Context, target backplane.Target, text string) error) {
-	ctx := testContext(p.t)
+	ctx := p.t.Context()
 	p.running.Go(func() {
 		for number := 0; ; number++ {
 			select {
