@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -191,32 +192,38 @@ func TestAGroupCommandForAConnectionThatHasMovedIsCarriedOutOnceByTheServerThatH
 }
 
 func TestGroupCommandForAnUnknownConnectionTimesOut(t *testing.T) {
-	plane := startPlane(t, startMini(t), func(o *Options) { o.AcknowledgeTimeout = 50 * time.Millisecond })
-	opened := openHub(t, plane, newRecorder())
-	err := opened.AddToGroup(testContext(t), "nobody", "g")
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), `"nobody": no server answered within 50ms`) {
-		t.Errorf("error %v", err)
-	}
-	if waiting := len(inside(opened).acknowledgements.waiting); waiting != 0 {
-		t.Errorf("%d commands are still waited for", waiting)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		plane, _ := (&bus{}).connect(t, func(o *Options) { o.AcknowledgeTimeout = time.Second })
+		opened := openHub(t, plane, newRecorder())
+		err := opened.AddToGroup(testContext(t), "nobody", "g")
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), `"nobody": no server answered within 1s`) {
+			t.Errorf("error %v", err)
+		}
+		if waiting := len(inside(opened).acknowledgements.waiting); waiting != 0 {
+			t.Errorf("%d commands are still waited for", waiting)
+		}
+	})
 }
 
 func TestGroupCommandThatFailsIsNotAcknowledged(t *testing.T) {
-	address := startMini(t)
-	var log logBuffer
-	there := newRecorder()
-	there.onGroup = func(context.Context, bool, string, string) (bool, error) { return true, errors.New("cannot") }
-	openHub(t, startPlane(t, address, func(o *Options) { o.Logger = log.logger() }), there)
-	hub := openHub(t, startPlane(t, address, func(o *Options) { o.AcknowledgeTimeout = 50 * time.Millisecond }), newRecorder())
-	for range 3 {
-		if err := hub.AddToGroup(testContext(t), "c1", "g"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("error %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		var servers bus
+		var log logBuffer
+		there := newRecorder()
+		there.onGroup = func(context.Context, bool, string, string) (bool, error) { return true, errors.New("cannot") }
+		plane, _ := servers.connect(t, func(o *Options) { o.Logger = log.logger() })
+		openHub(t, plane, there)
+		plane, _ = servers.connect(t, func(o *Options) { o.AcknowledgeTimeout = time.Second })
+		hub := openHub(t, plane, newRecorder())
+		for range 3 {
+			if err := hub.AddToGroup(testContext(t), "c1", "g"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v", err)
+			}
 		}
-	}
-	if count := strings.Count(log.String(), "could not carry out"); count != 1 {
-		t.Errorf("%d lines:\n%s", count, &log)
-	}
+		if count := strings.Count(log.String(), "could not carry out"); count != 1 {
+			t.Errorf("%d lines:\n%s", count, &log)
+		}
+	})
 }
 
 func TestGroupCommandEndsWithTheCallersContext(t *testing.T) {
