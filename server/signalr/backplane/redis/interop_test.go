@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -62,8 +63,8 @@ func findReference(t *testing.T) string {
 func startReference(t *testing.T, redis *redistest.Server) string {
 	t.Helper()
 	program := findReference(t)
-	address := freeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
+	port := strconv.Itoa(redistest.FreePort(t))
+	address := net.JoinHostPort("127.0.0.1", port)
 	command := exec.Command(program, port)
 	command.Env = append(os.Environ(), "REDIS_CONNECTION="+redis.Address+",abortConnect=false", "CHANNEL_PREFIX="+interopPrefix)
 	if err := command.Start(); err != nil {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,8 +13,8 @@ import (
 func TestEncryptedConnection(t *testing.T) {
 	authority := certificatetest.NewAuthority(t)
 	certificate := authority.Issue(t, "redis.example.com")
-	address := freeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
+	port := strconv.Itoa(redistest.FreePort(t))
+	address := net.JoinHostPort("127.0.0.1", port)
 	redistest.Start(t, "--tls-port", port, "--tls-cert-file", certificate.CertificateFile, "--tls-key-file", certificate.KeyFile,
 		"--tls-auth-clients", "no", "--requirepass", "secret")
 	parsed, err := ParseConnectionString(address + ",ssl=true,sslHost=redis.example.com,password=secret")
