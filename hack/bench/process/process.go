@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/chatcluster/chatcluster/server/freeport"
 )
 
 const (
@@ -203,16 +205,8 @@ func (p *Process) Orderly() bool {
 	}
 }
 
-// FreePort is a port of 127.0.0.1 that nobody has at the moment.
+// FreePort is a port of 127.0.0.1 that nobody has at the moment, and that no outgoing connection takes.
 func FreePort(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return port, nil
+	port, err := freeport.Find(ctx)
+	return strconv.Itoa(port), err
 }

@@ -46,12 +46,11 @@ func serve(address string) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := process.FreePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return "127.0.0.1:" + port
 }
 
 func start(t *testing.T, spec process.Spec) *process.Process {

@@ -7,12 +7,14 @@
 package redistest
 
 import (
+	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/chatcluster/chatcluster/server/freeport"
 )
 
 // patience is how long to wait for what must come. Only a failing test waits that long.
@@ -37,26 +39,12 @@ func eventually(t testing.TB, what string, condition func() error) {
 	}
 }
 
-// The ports to choose from lie below those that systems give to outgoing connections, lest one of them takes the port of
-// a Redis that is down for a moment.
-const (
-	lowestPort  = 10_240
-	highestPort = 32_767
-)
-
-// FreePort returns a port that nothing has now.
+// FreePort returns a port that nothing has now, and that no outgoing connection takes.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 1000 {
-		port := lowestPort + rand.IntN(highestPort-lowestPort) //nolint:gosec // nobody gains by guessing it
-		listener, err := net.Listen("tcp", loopback(port))     //nolint:noctx // it is closed at once
-		if err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
-	t.Fatal("there is no free port")
-	return 0
+	port, err := freeport.Find(context.Background())
+	must(t, err)
+	return port
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
