@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,16 +10,17 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 // clusterKeyName is where servers find the cluster key in Redis.
 const clusterKeyName = "chatcluster:cluster-key"
 
-// startRedis starts a Redis on a free port.
+// startRedis starts a Redis, at a port that nobody takes while it is down.
 func startRedis(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
 	redis := miniredis.NewMiniRedis()
-	if err := redis.Start(); err != nil {
+	if err := redis.StartAddr(fmt.Sprintf("127.0.0.1:%d", redistest.FreePort(t))); err != nil {
 		t.Fatal(err)
 	}
 	redis.Server().SetPreHook(answerInfo)
