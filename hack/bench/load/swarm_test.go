@@ -3,7 +3,6 @@ package load_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -255,15 +254,10 @@ func TestRendezvousFailsIfServersDoNotShareMessages(t *testing.T) {
 
 func TestConnectTellsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	unused, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	unused.Close()
 	missing := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(missing.Close)
 	for name, tc := range map[string]struct{ url, want string }{
-		"refused port":      {"http://" + unused.Addr().String() + "/chatHub", "connection refused"},
+		"refused port":      {"http://127.0.0.1:1/chatHub", "connection refused"},
 		"no hub":            {missing.URL + "/chatHub", "404"},
 		"refused handshake": {serve(t, hubtest.Faults{Refusal: "no such protocol"}), "no such protocol"},
 		"TLS":               {"https://localhost/chatHub", "scheme must be http or ws"},
