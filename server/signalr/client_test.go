@@ -80,11 +80,16 @@ func connect(t *testing.T, address string) *client {
 // send sends messages, each as the text without its separator, in one WebSocket message.
 func (c *client) send(messages ...string) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
-	defer cancel()
-	if err := c.socket.Write(ctx, websocket.MessageText, []byte(strings.Join(messages, "\x1e")+"\x1e")); err != nil {
+	if err := c.trySend(messages...); err != nil {
 		c.t.Fatalf("send: %v", err)
 	}
+}
+
+// trySend is send for goroutines that must not end the test.
+func (c *client) trySend(messages ...string) error {
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	defer cancel()
+	return c.socket.Write(ctx, websocket.MessageText, []byte(strings.Join(messages, "\x1e")+"\x1e"))
 }
 
 // receive returns the next message without its separator; "" and the error when the socket has ended.
