@@ -214,7 +214,7 @@ func TestALongPollingConnectionWhoseMethodRunsIsForwardedAndMovesLater(t *testin
 	<-s.nodes[0].calls.entered
 	s.nodes[0].server.GiveAway(true)
 	s.sendTo(t, 1)
-	eventually(t, "it is found busy", func() bool { return s.nodes[1].moves.count(cluster.RefusedBusy) == 1 })
+	eventually(t, "it is found busy", func() bool { return s.nodes[1].moves.count(cluster.RefusedBusy) >= 1 })
 	close(s.nodes[0].calls.release)
 	if m := <-answered; string(m.Result) != `"held"` {
 		t.Errorf("the answer is %s %s", m.Result, m.Error)
@@ -315,8 +315,9 @@ func TestADeleteDuringAMoveEndsTheConnectionWhereverItIsThen(t *testing.T) {
 		}
 	})
 	<-s.client.ended
-	if s.client.fault == nil || !strings.Contains(s.client.fault.Error(), "GET got 204") {
-		t.Errorf("the client ends with %v", s.client.fault)
+	// Its poll is under way or, for a moment, it has none: then the next one finds no connection.
+	if fault := fmt.Sprint(s.client.fault); !strings.Contains(fault, "GET got 204") && !strings.Contains(fault, "GET got 404") {
+		t.Errorf("the client ends with %s", fault)
 	}
 	s.client.fault = nil
 	for at, n := range s.nodes {
