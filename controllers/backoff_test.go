@@ -1,10 +1,12 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -45,6 +47,31 @@ func TestAnErrorThatLastsDoesNotPutOffLooks(t *testing.T) {
 				t.Errorf("after a success an error waits for %s", wait)
 			}
 		})
+	}
+}
+
+func TestWhatCannotBeSeenIsLookedAtAgainSoon(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the API server does not answer")
+	s := observed()
+	s.cluster.Namespace = "default"
+	r := &Reconciler{Backoff: NewBackoff(), Client: fakeClient(t, s, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if _, is := object.(*appsv1.Deployment); is {
+				return broken
+			}
+			return c.Get(ctx, key, object, options...)
+		},
+	})}
+	request, wait := reconcile.Request{NamespacedName: s.key()}, time.Duration(0)
+	for range 20 {
+		if _, err := r.Reconcile(t.Context(), request); !errors.Is(err, broken) {
+			t.Fatalf("the error is %v", err)
+		}
+		wait = r.Backoff.When(request)
+	}
+	if wait > time.Minute {
+		t.Errorf("the next look is in %s", wait)
 	}
 }
 

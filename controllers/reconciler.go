@@ -71,6 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	s := r.newScope(ctx, cluster)
 	if err := r.look(ctx, s); err != nil {
+		r.Backoff.LookWithin(request, blindFor)
 		return ctrl.Result{}, err
 	}
 	if !ptr.Deref(cluster.Spec.Paused, false) {
@@ -80,6 +81,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	return r.report(ctx, s)
 }
+
+// blindFor is how long it may take until what could not be seen is looked at again.
+const blindFor = time.Minute
 
 // phase is one step of the work. Its error ends the work, because the steps that follow build on it.
 type phase struct {
