@@ -37,9 +37,9 @@ func checkRedis(spec v1alpha1.ChatClusterSpec) error {
 	case redis.Mode != v1alpha1.RedisExternal && redis.External != nil:
 		return &specError{"redis.external", "needs mode External"}
 	case redis.Memory != nil && redis.Memory.Maximum != nil:
-		if limit := children.RedisMemoryLimit(redis); !limit.IsZero() && redis.Memory.Maximum.Cmp(limit) > 0 {
+		if limit := children.RedisMemoryLimit(redis); !limit.IsZero() && redis.Memory.Maximum.Cmp(limit) >= 0 {
 			return &specError{"redis.memory.maximum", fmt.Sprintf(
-				"is greater than redis.resources.limits.memory, which is %s: Redis would be killed before it is full", limit.String())}
+				"must be less than redis.resources.limits.memory, which is %s: Redis would be killed before it is full", limit.String())}
 		}
 	}
 	return nil

@@ -20,9 +20,10 @@ func TestRedisMayNotStoreMoreThanItsMemory(t *testing.T) {
 		resources *corev1.ResourceRequirements
 		refused   bool
 	}{
-		"what there is by default":          {"512Mi", nil, false},
-		"more than there is by default":     {"513Mi", nil, true},
-		"what the spec allows":              {"2Gi", limit("2Gi"), false},
+		"less than there is by default":     {"511Mi", nil, false},
+		"all that there is by default":      {"512Mi", nil, true},
+		"less than the spec allows":         {"1Gi", limit("2Gi"), false},
+		"all that the spec allows":          {"2Gi", limit("2Gi"), true},
 		"more than the spec allows":         {"2Gi", limit("1Gi"), true},
 		"whatever there is without a limit": {"2Gi", &corev1.ResourceRequirements{}, false},
 	} {

@@ -170,8 +170,9 @@ const (
 //
 // +kubebuilder:validation:MinProperties=1
 type RedisMemory struct {
-	// maximum is how much Redis stores at most (maxmemory), not more than its
-	// memory limit. Unset: three quarters of that, if there is one.
+	// maximum is how much Redis stores at most (maxmemory), less than its memory
+	// limit: it needs about a quarter of that for itself, and is killed at the
+	// limit. Unset: three quarters of the limit, if there is one.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="redis.memory.maximum must be 1Mi or more"
 	Maximum *resource.Quantity `json:"maximum,omitempty"`
