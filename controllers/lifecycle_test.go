@@ -423,7 +423,8 @@ func TestAnotherOperatorReplacesNothingByItself(t *testing.T) {
 	if after := o.versions("demo"); after != before || image() != "hubserver:1" {
 		t.Errorf("objects changed from %s to %s", before, after)
 	}
-	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/upgrade-images: today}}}")
+	request := strings.Repeat("today", 100) // longer than a status may have it
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/upgrade-images: "+request+"}}}")
 	o.eventually(func() error {
 		if image() != "hubserver:2" {
 			return fmt.Errorf("the image is %s", image())

@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
@@ -10,7 +12,7 @@ import (
 // chooseImages takes the images of the spec. Where it names none, those that were chosen once stay, so that a new operator
 // replaces nothing by itself, until the user asks for an upgrade.
 func (r *Reconciler) chooseImages(_ context.Context, s *scope) error {
-	request := s.cluster.Annotations[v1alpha1.AnnotationUpgradeImages]
+	request := requested(s.cluster.Annotations[v1alpha1.AnnotationUpgradeImages])
 	chosen := s.cluster.Status.Images
 	if request != chosen.Request {
 		chosen = v1alpha1.ChosenImages{Request: request}
@@ -25,6 +27,19 @@ func (r *Reconciler) chooseImages(_ context.Context, s *scope) error {
 	}
 	s.cluster.Status.Images = chosen
 	return nil
+}
+
+// longestRequest is how long a request may be in the status.
+const longestRequest = 253
+
+// requested is what the status has of a request: an annotation may be longer, and a status that the API server refuses would say
+// nothing any more.
+func requested(annotation string) string {
+	if len(annotation) <= longestRequest {
+		return annotation
+	}
+	sum := sha256.Sum256([]byte(annotation))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // choose returns the image to use, and what is remembered as chosen: nothing while the spec names one.

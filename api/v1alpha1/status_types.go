@@ -145,7 +145,7 @@ type ChosenImages struct {
 	Redis string `json:"redis,omitempty"`
 
 	// request is the value of the annotation chatcluster.dev/upgrade-images that
-	// they answer.
+	// they answer, or its digest if that is longer than 253 characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
