@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -91,16 +92,22 @@ func TestTokensDecideWhoMayUseTheHubs(t *testing.T) {
 }
 
 func TestHubsKnowTheUserAndConnectionsEndWithTheirToken(t *testing.T) {
-	r := start(t, func(c *config.Config) { c.JWTKey, c.JWTClockSkew = tokenKey, 0 })
-	c, err := dial(t, r.address()+"/chatHub?access_token="+tokenFor(t, tokenKey, "ann", 2*time.Second), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.send(`{"protocol":"json","version":1}`)
-	c.expect(`{}`)
-	c.send(`{"type":1,"invocationId":"1","target":"Me","arguments":[]}`)
-	c.expect(`{"type":3,"invocationId":"1","result":"ann"}`)
-	c.expect(`{"type":7,"allowReconnect":true}`)
+	synctest.Test(t, func(t *testing.T) {
+		r := startInPipes(t, func(c *config.Config) { c.JWTKey, c.JWTClockSkew = tokenKey, 0 })
+		began := time.Now()
+		c, err := dial(t, r.address()+"/chatHub?access_token="+tokenFor(t, tokenKey, "ann", 5*time.Second), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.send(`{"protocol":"json","version":1}`)
+		c.expect(`{}`)
+		c.send(`{"type":1,"invocationId":"1","target":"Me","arguments":[]}`)
+		c.expect(`{"type":3,"invocationId":"1","result":"ann"}`)
+		c.expect(`{"type":7,"allowReconnect":true}`)
+		if lasted := time.Since(began); lasted < 5*time.Second {
+			t.Errorf("the connection ended after %v", lasted)
+		}
+	})
 }
 
 func TestTokensOfANewKeyAreTakenUpFromItsFile(t *testing.T) {

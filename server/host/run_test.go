@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -106,22 +107,22 @@ func TestShutdownIsBounded(t *testing.T) {
 }
 
 func TestConnectionsWithoutARequestDoNotHoldUpTheEnd(t *testing.T) {
-	r := start(t, nil)
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.address(), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if status, _ := r.do(http.MethodGet, "/healthz", nil); status != http.StatusOK { // the server has seen the one before
-		t.Fatal(status)
-	}
-	started := time.Now()
-	if err := r.end(); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(started); took > 3*time.Second {
-		t.Errorf("took %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := startInPipes(t, nil)
+		conn, err := dialNetwork(t.Context(), "tcp", pipesHost+":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		synctest.Wait() // the server has seen it
+		started := time.Now()
+		if err := r.end(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(started); took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 func TestWebSocketsOfForeignPagesAreRefused(t *testing.T) {
@@ -237,30 +238,35 @@ func TestMetricsHaveAPortOfTheirOwn(t *testing.T) {
 }
 
 func TestAServerThatEndsGivesLoadBalancersTime(t *testing.T) {
-	r := start(t, func(c *config.Config) { c.DrainDelay, c.ShutdownTimeout = time.Second, time.Minute })
-	early := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
-	began := time.Now()
-	r.stop()
-	eventually(t, "not ready", func() bool { return !r.ready() })
-	if metrics := r.metrics(); !strings.Contains(metrics, "\nchatcluster_draining 1\n") {
-		t.Error("the metrics do not tell")
-	}
-	// Who is sent here still is served as ever.
-	late := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
-	for _, c := range []*client{early, late} {
-		c.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`)
-		c.expect(`{"type":3,"invocationId":"1","result":"hi"}`)
-	}
-	for _, c := range []*client{early, late} {
-		c.expect(`{"type":7,"allowReconnect":true}`)
-		_ = c.socket.CloseNow()
-	}
-	if waited := time.Since(began); waited < time.Second {
-		t.Errorf("the end came after %v", waited)
-	}
-	if err := r.wait(); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := startInPipes(t, func(c *config.Config) { c.DrainDelay, c.ShutdownTimeout = time.Second, time.Minute })
+		early := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+		began := time.Now()
+		r.stop()
+		synctest.Wait()
+		if r.ready() {
+			t.Error("it is ready")
+		}
+		if metrics := r.metrics(); !strings.Contains(metrics, "\nchatcluster_draining 1\n") {
+			t.Error("the metrics do not tell")
+		}
+		// Who is sent here still is served as ever.
+		late := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+		for _, c := range []*client{early, late} {
+			c.send(`{"type":1,"invocationId":"1","target":"Echo","arguments":["hi"]}`)
+			c.expect(`{"type":3,"invocationId":"1","result":"hi"}`)
+		}
+		for _, c := range []*client{early, late} {
+			c.expect(`{"type":7,"allowReconnect":true}`)
+			_ = c.socket.CloseNow()
+		}
+		if waited := time.Since(began); waited < time.Second {
+			t.Errorf("the end came after %v", waited)
+		}
+		if err := r.wait(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestShutdownTimeoutBoundsTheDrainToo(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/server/host/config"
 	"github.com/chatcluster/chatcluster/server/signalr"
+	"github.com/chatcluster/chatcluster/server/signalr/transport/pipetest"
 )
 
 // testHub is a hub whose calls can be held.
@@ -87,6 +89,28 @@ type running struct {
 // start runs a host on free ports with a hub at /chatHub. The test ends it, or its cleanup does.
 func start(t testing.TB, change func(*config.Config)) *running {
 	t.Helper()
+	r := prepare(t, change)
+	r.run()
+	return r
+}
+
+// startInPipes is start for the time of testing/synctest, which sockets do not know: the host listens on a network of
+// pipes.
+func startInPipes(t testing.TB, change func(*config.Config)) *running {
+	t.Helper()
+	r := prepare(t, change)
+	closeAll(r.host.listeners)
+	network := pipetest.New()
+	pipes.Store(pipesHost+":80", network)
+	t.Cleanup(func() { pipes.Delete(pipesHost + ":80") })
+	r.host.listeners = []listener{{Listener: network, address: "http://" + pipesHost}}
+	r.run()
+	return r
+}
+
+// prepare makes a host that does not run yet.
+func prepare(t testing.TB, change func(*config.Config)) *running {
+	t.Helper()
 	r := &running{t: t, hub: newTestHub(), log: &logBuffer{}, done: make(chan error, 1)}
 	settings := config.Default()
 	settings.URLs = []config.Address{{Host: "127.0.0.1"}}
@@ -100,24 +124,27 @@ func start(t testing.TB, change func(*config.Config)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+func (r *running) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	go func() {
 		r.done <- r.host.Run(ctx)
 		close(r.done)
 	}()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(r.log)
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Log(r.log)
 		}
 		stop()
 		for err := range r.done {
 			if err != nil {
-				t.Errorf("run: %v", err)
+				r.t.Errorf("run: %v", err)
 			}
 		}
 	})
-	return r
 }
 
 // end stops the host and returns what Run did.
@@ -144,9 +171,21 @@ func (r *running) address() string { return r.host.Addresses()[0] }
 var web = &http.Client{
 	Timeout: patience,
 	Transport: &http.Transport{
-		DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		DisableKeepAlives: true, ForceAttemptHTTP2: true, DialContext: dialNetwork,
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	},
+}
+
+// pipesHost is the name of a host that listens on pipes; pipes has the network it listens on, while there is one.
+const pipesHost = "pipes.test"
+
+var pipes sync.Map
+
+func dialNetwork(ctx context.Context, kind, address string) (net.Conn, error) {
+	if network, ok := pipes.Load(address); ok {
+		return network.(*pipetest.Network).Dial(ctx, kind, address)
+	}
+	return new(net.Dialer).DialContext(ctx, kind, address)
 }
 
 // do sends a request and returns status and body; 0 and the error if there is no response.
