@@ -163,6 +163,15 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 	}
 }
 
+func TestAWebSocketThatDoesNotComeAboutTakesNoPlace(t *testing.T) {
+	r := start(t, func(c *config.Config) { c.MaximumConnections = 1 })
+	header := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
+	if status, body := r.do(http.MethodGet, "/chatHub", header); status < 400 || status >= 500 {
+		t.Fatalf("a WebSocket without a key: %d %s", status, body)
+	}
+	connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+}
+
 func TestAPlaceThatGetsFreeIsGivenAway(t *testing.T) {
 	r := start(t, func(c *config.Config) { c.MaximumConnections = 1 })
 	address := r.address() + "/chatHub"

@@ -56,6 +56,9 @@ func (x *exchange) serveWebSocket() {
 	socket, err := x.accept(connection)
 	if err != nil {
 		connection.release()
+		if !connection.negotiated { // nobody can come back to it, so it shall not count until its time is over
+			connection.Abort(nil)
+		}
 		return
 	}
 	if !connection.attach(socket, newRequest(x.request, x.user)) {
