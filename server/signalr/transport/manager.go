@@ -78,6 +78,8 @@ type Manager struct {
 	// tunnels are the sockets of clients whose connections other servers own, with what is written to each once it has
 	// reached the owner; nil when there shall be no more.
 	tunnels map[*tunnel]*outlet
+	// tunnelsOf are the same by connection id, the oldest first.
+	tunnelsOf map[string][]*tunnel
 	// arriving is how many connections may be about to come from other servers; they count as present.
 	arriving int
 	// emptied is set when the manager takes no new connections, and closed when it has none left.

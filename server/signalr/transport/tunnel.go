@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/transport/frame"
@@ -27,6 +28,9 @@ const (
 	lingerTimeout = time.Second
 	// tunnelBuffer is for each direction of a tunnel.
 	tunnelBuffer = 4096
+	// maximumTunnels is how many sockets of one connection there may be: an honest client has one, and one more for each attempt that
+	// it gave up without closing it.
+	maximumTunnels = 16
 )
 
 // tunnel is a client's socket whose connection another server owns.
@@ -36,9 +40,10 @@ type tunnel struct {
 	request      *http.Request
 	connectionID string
 	token        string
-	// user is whom the request came from, as the endpoint's Authenticate says.
-	user   any
-	client net.Conn
+	// user is whom the request came from, as the endpoint's Authenticate says, identity its name.
+	user     any
+	identity string
+	client   net.Conn
 	// early are bytes that the client has sent already.
 	early []byte
 	// asked is set when the owner has been asked for the connection.
@@ -56,7 +61,7 @@ func (x *exchange) hold(connectionID, token string) {
 	}
 	t := &tunnel{
 		manager: x.endpoint.manager, endpoint: x.endpoint, request: x.request, user: x.user,
-		connectionID: connectionID, token: token, client: taken.net, early: taken.early,
+		identity: identityOf(x.user), connectionID: connectionID, token: token, client: taken.net, early: taken.early,
 	}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(x.request.Context()))
 	if !t.manager.enter(t) {
@@ -66,7 +71,8 @@ func (x *exchange) hold(connectionID, token string) {
 	t.manager.spawn(t.run)
 }
 
-// enter keeps a tunnel until it ends. It reports false when the manager has ended all of them.
+// enter keeps a tunnel until it ends. It reports false when the manager has ended all of them. The oldest of too many for one
+// connection ends: the client knows best which of its sockets is alive, and must not have any number for one token.
 func (m *Manager) enter(t *tunnel) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,6 +80,15 @@ func (m *Manager) enter(t *tunnel) bool {
 		return false
 	}
 	m.tunnels[t] = nil
+	if m.tunnelsOf == nil {
+		m.tunnelsOf = make(map[string][]*tunnel)
+	}
+	of := append(m.tunnelsOf[t.connectionID], t)
+	if len(of) > maximumTunnels {
+		of[0].cancel()
+		of = slices.Delete(of, 0, 1)
+	}
+	m.tunnelsOf[t.connectionID] = of
 	return true
 }
 
@@ -90,6 +105,12 @@ func (m *Manager) leave(t *tunnel) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.tunnels, t)
+	of := slices.DeleteFunc(m.tunnelsOf[t.connectionID], func(other *tunnel) bool { return other == t })
+	if len(of) == 0 {
+		delete(m.tunnelsOf, t.connectionID)
+	} else {
+		m.tunnelsOf[t.connectionID] = of
+	}
 }
 
 // endTunnels ends all tunnels, now and from now on. Their clients go on elsewhere.
@@ -183,7 +204,7 @@ func (t *tunnel) attach() (owner io.ReadWriteCloser, adopted *Connection, err er
 // present returns the connection if this server has it by now: another socket of the client may have been faster.
 func (t *tunnel) present() *Connection {
 	connection, _ := t.manager.known(t.token)
-	if connection == nil || connection.endpoint.hub != t.endpoint.hub || identityOf(connection.Request().User) != identityOf(t.user) {
+	if connection == nil || connection.endpoint.hub != t.endpoint.hub || identityOf(connection.Request().User) != t.identity {
 		return nil
 	}
 	return connection

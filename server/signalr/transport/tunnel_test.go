@@ -232,3 +232,35 @@ func TestTunnelsEndWithTheServer(t *testing.T) {
 	_ = client.Close()
 	within(t, "the server ends", done)
 }
+
+func TestOneTokenHasNoMoreThanSoManyTunnels(t *testing.T) {
+	_, manager, _ := startTunnels(t, 0)
+	enter := func(connectionID string) *tunnel {
+		t.Helper()
+		one := &tunnel{manager: manager, connectionID: connectionID}
+		one.ctx, one.cancel = context.WithCancel(t.Context())
+		if !manager.enter(one) {
+			t.Fatal("there are no tunnels any more")
+		}
+		return one
+	}
+	other := enter("other")
+	var all []*tunnel
+	for range maximumTunnels + 2 {
+		all = append(all, enter("one"))
+	}
+	for at, one := range all {
+		if ended := one.ctx.Err() != nil; ended != (at < 2) {
+			t.Errorf("number %d of %d has ended: %v", at, len(all), ended)
+		}
+	}
+	if other.ctx.Err() != nil {
+		t.Error("another connection's ended for them")
+	}
+	for _, one := range append(all, other) {
+		manager.leave(one)
+	}
+	if left := manager.tunnelsOf; len(left) != 1 || len(left["c"]) != 1 {
+		t.Errorf("%v are left, want the one of the client", left)
+	}
+}
