@@ -20,7 +20,11 @@ func (c *connection) reopen() {
 	defer c.hub.detours.open(c.id())
 	defer c.transport.Divert(false)
 	fencer, ok := c.hub.carrier.(backplane.Fencer)
-	if !ok || closed != nil {
+	if closed != nil {
+		c.outOfOrder(closed)
+		return
+	}
+	if !ok {
 		return
 	}
 	targets := []backplane.Target{{Scope: backplane.ScopeConnection, Name: c.id()}}
@@ -34,13 +38,17 @@ func (c *connection) reopen() {
 	})
 	defer c.hub.fences.forget(mark)
 	if err := fencer.Fence(ctx, mark, targets...); err != nil {
-		c.hub.log.Debug("messages to a moved connection may come out of order", "connection", c.id(), "error", err)
+		c.outOfOrder(err)
 		return
 	}
 	select {
 	case <-fenced:
 	case <-ctx.Done():
 	}
+}
+
+func (c *connection) outOfOrder(reason error) {
+	c.hub.log.Debug("messages to a moved connection may come out of order", "connection", c.id(), "error", reason)
 }
 
 // letIn lets the client's calls begin that have waited.
@@ -70,7 +78,7 @@ func (h *Hub) toConnection(ctx context.Context, connectionID string, message bac
 }
 
 // roundabout sends a message to one connection through the backplane. found is what this server has of the connection, nil for
-// nothing. If that has changed meanwhile, or while this way was closed, it sends nothing, and one has to look again: whoever takes
+// nothing. If that has changed meanwhile, or may be handed to again, or while this way was closed, it sends nothing, and one has to look again: whoever takes
 // this way before a connection comes here has to have sent before reopen lets others hand over theirs directly.
 func (h *Hub) roundabout(
 	ctx context.Context, connectionID string, found *connection, message backplane.Message, before func(local string) error,
@@ -84,7 +92,7 @@ func (h *Hub) roundabout(
 		}
 	}
 	defer h.detours.leave(connectionID)
-	if h.index.find(connectionID) != found {
+	if h.index.find(connectionID) != found || found != nil && !found.transport.Diverted() {
 		return true, nil
 	}
 	if err := before(""); err != nil {

@@ -41,11 +41,16 @@ func TestWhoDidNotFindAConnectionLooksAgainWhenItHasComeMeanwhile(t *testing.T) 
 	hub.index.mu.Lock()
 	hub.index.list(c)
 	hub.index.mu.Unlock()
+	c.transport.Divert(true)
 	if !send(nil) || carrier.published != 1 {
 		t.Errorf("published %d times, want that the connection is looked for again", carrier.published-1)
 	}
 	if send(c) || carrier.published != 2 {
 		t.Errorf("a message to a connection that is here and diverted was published %d times, want once", carrier.published-1)
+	}
+	c.transport.Divert(false)
+	if !send(c) || carrier.published != 2 {
+		t.Error("a message to a connection to which others hand theirs directly by now was published behind them")
 	}
 	if len(hub.detours.used) != 0 {
 		t.Errorf("%d doors are left", len(hub.detours.used))

@@ -86,6 +86,9 @@ func (c *Connection) leaves() bool { return c.handing != nil || c.given }
 // Divert sends those who can wait another way, with ErrDiverted, until it is taken back.
 func (c *Connection) Divert(on bool) { c.outbox.divert(on) }
 
+// Diverted tells whether they are.
+func (c *Connection) Diverted() bool { return c.outbox.isDiverted() }
+
 // State is what a connection leaves to the server that goes on with it.
 type State struct {
 	OutboxState

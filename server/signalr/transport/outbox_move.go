@@ -34,6 +34,12 @@ func (o *outbox) divert(on bool) {
 	}
 }
 
+func (o *outbox) isDiverted() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.diverted
+}
+
 // export returns what another outbox needs to go on. Nothing is written meanwhile: there must be no sink. It reports
 // false if the outbox is ending, so that nothing can go on.
 func (o *outbox) export() (OutboxState, bool) {
