@@ -37,8 +37,7 @@ func (g Groups) Remove(ctx context.Context, connectionID, group string) error {
 	}
 	if c != nil {
 		defer c.membership.leave()
-		g.hub.index.part(c, group)
-		return nil
+		return g.hub.index.part(ctx, c, group)
 	}
 	return g.hub.carrier.RemoveFromGroup(ctx, connectionID, group)
 }

@@ -134,9 +134,16 @@ func (c *connection) joined(group string) {
 	c.groups[group] = struct{}{}
 }
 
-// part takes a connection out of a group.
-func (x *index) part(c *connection, group string) {
-	x.leave(backplane.Target{Scope: backplane.ScopeGroup, Name: group}, c)
+// part takes a connection out of a group, unless ctx ends while others change its members.
+func (x *index) part(ctx context.Context, c *connection, group string) error {
+	target := backplane.Target{Scope: backplane.ScopeGroup, Name: group}
+	turn, err := x.turns.take(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer turn.end()
+	x.takeOut(target, c)
+	return nil
 }
 
 func (x *index) find(connectionID string) *connection {
@@ -204,6 +211,11 @@ func without[K comparable, V any](entries map[K]V, key K) map[K]V {
 
 func (x *index) leave(target backplane.Target, c *connection) {
 	defer x.turns.await(target).end()
+	x.takeOut(target, c)
+}
+
+// takeOut ends a membership, and the subscription with the last one; the caller has the turn of target.
+func (x *index) takeOut(target backplane.Target, c *connection) {
 	x.mu.Lock()
 	_, was := x.members[target][c]
 	delete(x.members[target], c)
@@ -311,6 +323,11 @@ func (t *turn) wait(ctx context.Context, next *place) error {
 	select {
 	case <-next.first:
 	case <-ctx.Done():
+		select {
+		case <-next.first: // at the same moment: those behind shall learn what those before have met with
+			t.vain = next.vain
+		default:
+		}
 		return fmt.Errorf("wait until others have changed the same members: %w", context.Cause(ctx))
 	}
 	if next.vain != nil && (t.vain == nil || next.vain.after < t.vain.after) {

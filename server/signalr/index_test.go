@@ -43,7 +43,9 @@ func TestIndexKeepsNothingOfGroupsThatAreGone(t *testing.T) {
 		t.Logf("%d bytes per group of one", each)
 	}
 	for _, name := range names {
-		x.part(c, name)
+		if err := x.part(t.Context(), c, name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if left := heap() - before; left > 10*count {
 		t.Errorf("%d bytes are left of %d groups", left, count)

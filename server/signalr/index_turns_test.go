@@ -49,10 +49,7 @@ func TestWhoWaitsForATurnWaitsNoLongerThanForTheBackplane(t *testing.T) {
 		_, err := x.join(ctx, c, "g")
 		return err
 	}
-	part := func(_ context.Context, x *index, c *connection) error {
-		x.part(c, "g")
-		return nil
-	}
+	part := func(ctx context.Context, x *index, c *connection) error { return x.part(ctx, c, "g") }
 	add := func(ctx context.Context, x *index, c *connection) error { return x.add(ctx, c) }
 	expect := func(ctx context.Context, x *index, c *connection) error { return x.expect(ctx, c, []string{"f", "g"}) }
 	const second = time.Second
@@ -74,9 +71,12 @@ func TestWhoWaitsForATurnWaitsNoLongerThanForTheBackplane(t *testing.T) {
 			{0, 0, join, 10 * second, unavailable}, {1 * second, 3 * second, join, 3 * second, ended},
 			{2 * second, 0, join, 10 * second, unavailable},
 		}},
-		"one that leaves the group, which cannot fail": {0, []caller{
+		"one that leaves the group, which asks nobody": {0, []caller{
 			{0, 0, join, 10 * second, unavailable}, {1 * second, 0, part, 9 * second, nil},
 			{2 * second, 0, join, 10 * second, unavailable},
+		}},
+		"one that leaves the group and has no more time": {0, []caller{
+			{0, 0, join, 10 * second, unavailable}, {1 * second, 3 * second, part, 3 * second, ended},
 		}},
 		"a backplane that comes back": {12 * second, []caller{
 			{0, 0, join, 10 * second, unavailable}, {5 * second, 0, join, 7 * second, nil}, {6 * second, 0, join, 6 * second, nil},
@@ -121,5 +121,24 @@ func TestWhoWaitsForATurnWaitsNoLongerThanForTheBackplane(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestWhoseTimeEndsWhenItsTurnComesTellsTheNextWhatThoseBeforeHaveMetWith(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // either may be seen first
+		queues, target := &turns{}, backplane.Target{Scope: backplane.ScopeGroup, Name: "g"}
+		first := queues.await(target)
+		place := queues.queue(target)
+		first.vain = &failure{err: backplane.ErrUnavailable, after: time.Second}
+		first.end()
+		second := &turn{turns: queues}
+		err := second.wait(ended, place)
+		last := queues.queue(target)
+		second.end()
+		if last.vain != first.vain {
+			t.Fatalf("the next one learns %v after %v", last.vain, err)
+		}
 	}
 }

@@ -20,8 +20,7 @@ func (h *receiver) AddToGroup(ctx context.Context, connectionID, group string) (
 // RemoveFromGroup implements backplane.Receiver.
 func (h *receiver) RemoveFromGroup(ctx context.Context, connectionID, group string) (bool, error) {
 	return (*Hub)(h).command(ctx, connectionID, func(c *connection) (bool, error) {
-		h.index.part(c, group)
-		return true, nil
+		return true, h.index.part(ctx, c, group)
 	})
 }
 
