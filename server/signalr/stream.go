@@ -17,7 +17,9 @@ type streams struct {
 	mu      sync.Mutex
 	uploads map[string]*upload
 	cancels map[string]context.CancelFunc
-	closed  bool
+	// open counts the streams of the calls that run, also those that the client has ended.
+	open   int
+	closed bool
 }
 
 // start enters the streams of a call. The error's text is for the client.
@@ -27,7 +29,7 @@ func (s *streams) start(c *connection, call *invocation, streamIDs []string) err
 	if s.closed {
 		return ErrConnectionLost
 	}
-	if most := c.hub.options.MaximumStreamsPerClient; len(s.uploads)+len(s.cancels)+call.streams() > most {
+	if most := c.hub.options.MaximumStreamsPerClient; s.open+call.streams() > most {
 		c.hub.refused(transport.LimitStreams)
 		return refusal(textTooManyStreams, most)
 	}
@@ -54,6 +56,7 @@ func (s *streams) start(c *connection, call *invocation, streamIDs []string) err
 	if call.method.stream {
 		s.cancels[call.id] = call.cancel
 	}
+	s.open += call.streams()
 	return nil
 }
 
@@ -61,6 +64,7 @@ func (s *streams) start(c *connection, call *invocation, streamIDs []string) err
 func (s *streams) finish(call *invocation) {
 	call.cancel()
 	s.mu.Lock()
+	s.open -= call.streams()
 	s.removeUploads(call.uploads)
 	if call.method.stream {
 		delete(s.cancels, call.id)
