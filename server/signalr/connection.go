@@ -296,7 +296,11 @@ func (c *connection) expired(now time.Time) bool {
 	if !ok {
 		return false
 	}
-	end := user.Expires()
+	end := time.Unix(0, 0) // when it panics
+	_, _ = c.hub.guarded("Expires", func() (any, error) {
+		end = user.Expires()
+		return nil, nil
+	})
 	return !end.IsZero() && now.After(end)
 }
 

@@ -3,8 +3,10 @@ package signalr_test
 import (
 	"encoding/json"
 	"iter"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr"
 )
@@ -73,6 +75,30 @@ func TestAPanicOfTheApplicationReachesNobodyElse(t *testing.T) {
 			c.expect(test.answer)
 			bystander.send(`{"type":1,"invocationId":"2","target":"Echo","arguments":["alive"]}`)
 			bystander.expect(`{"type":3,"invocationId":"2","result":"alive"}`)
+		})
+	}
+}
+
+// fleeting is a user whose time panics.
+type fleeting struct{}
+
+func (*fleeting) Expires() time.Time { panic("time") }
+
+func TestAPanicThatTellsHowLongAUserMayStayEndsTheStay(t *testing.T) {
+	_, address := startHub(t, &testHub{}, signalr.HubOptions{}, signalr.EndpointOptions{
+		Authenticate: func(http.ResponseWriter, *http.Request) (any, bool) { return &fleeting{}, true },
+	})
+	connect(t, address).expect(`{"type":7,"allowReconnect":true}`)
+}
+
+func TestAFilterThatReturnsNoStreamReachesNobodyElse(t *testing.T) {
+	for name, result := range map[string]any{"nothing": nil, "a text": "text", "a channel that is none": chan int(nil)} {
+		t.Run(name, func(t *testing.T) {
+			filter := signalr.Filter{Invoke: func(*signalr.Context, signalr.Call, func() (any, error)) (any, error) { return result, nil }}
+			_, address := startHub(t, &testHub{}, signalr.HubOptions{Filters: []signalr.Filter{filter}}, signalr.EndpointOptions{})
+			c := connect(t, address)
+			c.send(`{"type":4,"invocationId":"1","target":"Count","arguments":[2]}`)
+			c.expect(`{"type":3,"invocationId":"1","error":"The value returned by the streaming method 'Count' is not a ChannelReader<> or IAsyncEnumerable<>."}`)
 		})
 	}
 }

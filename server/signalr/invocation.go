@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -62,7 +63,7 @@ func (c *connection) authorized(call *invocation) bool {
 		return true
 	}
 	allowed := false
-	_, _ = c.hub.guarded(call.method.name, func() (any, error) {
+	_, _ = c.hub.guarded("Authorize of "+call.method.name, func() (any, error) {
 		allowed = authorize(call.context, call.method.name)
 		return nil, nil
 	})
@@ -214,11 +215,19 @@ func (e *panicError) Error() string { return fmt.Sprint(e.value) }
 func (h *Hub) guarded(name string, run func() (any, error)) (result any, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			h.log.Error("code of the application panicked", "where", name, "stack", string(debug.Stack()))
+			h.log.Error("code of the application panicked", "where", name, "panic", panicText(value), "stack", string(debug.Stack()))
 			result, err = nil, &namedError{name: "Panic", err: &panicError{value}}
 		}
 	}()
 	return run()
+}
+
+// panicText is what may be logged of a panic: the application's own values may hold contents of messages.
+func panicText(value any) string {
+	if fault, ok := value.(runtime.Error); ok {
+		return fault.Error()
+	}
+	return fmt.Sprintf("a %T", value)
 }
 
 // connected runs OnConnected inside the filters.

@@ -172,7 +172,8 @@ func (c *connection) runStreaming(call *invocation) {
 
 // sendStream sends the items of a stream. It returns the error text for the completion.
 func (c *connection) sendStream(call *invocation, stream reflect.Value) string {
-	if !stream.IsValid() || stream.IsNil() {
+	kind := stream.Kind() // a filter may return anything
+	if kind != reflect.Chan && kind != reflect.Func || stream.IsNil() {
 		return fmt.Sprintf(textStreamNil, call.method.name)
 	}
 	_, err := c.hub.guarded(call.method.name, func() (any, error) {
