@@ -51,6 +51,8 @@ type connection struct {
 	protocolIndex int
 	user          string
 	handshake     *time.Timer
+	// greeted is set when the client has been told that it is connected: from then on it expects pings, also while OnConnected runs.
+	greeted atomic.Bool
 
 	// position and groups belong to the index and are guarded by its lock.
 	position int
@@ -246,7 +248,8 @@ type keepAlive struct {
 
 // Heartbeat implements transport.Session.
 func (c *connection) Heartbeat(now time.Time) {
-	if c.phaseNow() != phaseOpen {
+	phase := c.phaseNow()
+	if phase != phaseOpen && (phase != phaseOpening || !c.greeted.Load()) {
 		return
 	}
 	if c.expired(now) {
@@ -270,8 +273,12 @@ func (c *connection) Heartbeat(now time.Time) {
 			c.transport.SendControl(c.hub.pings[c.protocolIndex])
 		}
 	}
+	if phase != phaseOpen {
+		return // what the client sends is not read yet
+	}
+	blocked := c.keepAlive.blocked.Load() != 0 // looked at first: the end of a wait is noted as something heard before
 	received := c.keepAlive.received.Load()
-	if received != 0 && c.keepAlive.blocked.Load() == 0 && now.Sub(time.Unix(0, received)) > c.hub.options.ClientTimeoutInterval {
+	if received != 0 && !blocked && now.Sub(time.Unix(0, received)) > c.hub.options.ClientTimeoutInterval {
 		c.closeWithError(&namedError{name: "OperationCanceledException", err: ErrClientTimeout})
 	}
 }

@@ -3,6 +3,7 @@ package signalr
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
@@ -105,14 +106,18 @@ func (c *connection) awaitCalls() {
 const lookAheadInterval = 100 * time.Millisecond
 
 // block says that who reads has to wait, until end is called: a client is not silent whose messages nobody reads. At each tick it
-// is time to lookAhead.
+// is time to lookAhead; it never ticks for a client that acknowledges nothing.
 func (c *connection) block() (tick <-chan time.Time, end func()) {
 	c.keepAlive.blocked.Add(1)
-	ticker := time.NewTicker(lookAheadInterval)
-	return ticker.C, func() {
-		ticker.Stop()
+	stop := func() {}
+	if c.transport.Stateful() {
+		ticker := time.NewTicker(lookAheadInterval)
+		tick, stop = ticker.C, ticker.Stop
+	}
+	return tick, func() {
+		stop()
+		c.heard(false) // before it counts as silent again: the heartbeat may look just now
 		c.keepAlive.blocked.Add(-1)
-		c.heard(false)
 	}
 }
 
@@ -120,9 +125,6 @@ func (c *connection) block() (tick <-chan time.Time, end func()) {
 // the room that only these make, so that without it none would ever end. They are met again, and do nothing, when they are read in
 // their turn.
 func (c *connection) lookAhead(rest []byte) {
-	if !c.transport.Stateful() {
-		return
-	}
 	for data := c.inbox.preview(rest); len(data) > 0; {
 		message, length, err := c.codec().Decode(data, c.hub.options.MaximumReceiveMessageSize)
 		if err != nil || length == 0 {
@@ -133,6 +135,28 @@ func (c *connection) lookAhead(rest []byte) {
 		}
 		data = data[length:]
 	}
+}
+
+// lookAheadDuring runs something of the application in the place of who reads, and looks ahead meanwhile: what it sends to the client
+// may wait for the room that only acknowledgements make; rest is what the client has sent so far.
+func (c *connection) lookAheadDuring(rest []byte, run func()) {
+	done := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		tick, end := c.block()
+		defer end()
+		for {
+			select {
+			case <-tick:
+				c.lookAhead(rest)
+			case <-done:
+				return
+			}
+		}
+	})
+	run()
+	close(done)
+	looking.Wait()
 }
 
 // readFault words an error of decoding as .NET does.

@@ -26,7 +26,8 @@ func (c *connection) open(data []byte) (rest []byte, opened bool) {
 		c.refuse(protocol.HandshakeErrorText(err, c.hub.options.EnableDetailedErrors), transport.CloseNormal)
 		return nil, false
 	}
-	return data[length:], c.register() && c.connect()
+	rest = data[length:]
+	return rest, c.register() && c.connect(rest)
 }
 
 // choose settles the protocol of the connection.
@@ -61,15 +62,21 @@ func (c *connection) register() bool {
 		return false
 	}
 	c.transport.Start(c.handshakeResponse(""))
+	c.greeted.Store(true)
 	if c.hub.closing.Load() {
 		c.sendElsewhere() // the server began to close meanwhile, and may have told all whom it knew before
 	}
 	return true
 }
 
-// connect runs OnConnected and lets the client's calls begin.
-func (c *connection) connect() bool {
-	err := c.hub.connected(c)
+// connect runs OnConnected and lets the client's calls begin; rest is what it has sent behind its handshake.
+func (c *connection) connect(rest []byte) bool {
+	var err error
+	if c.transport.Stateful() {
+		c.lookAheadDuring(rest, func() { err = c.hub.connected(c) })
+	} else {
+		err = c.hub.connected(c)
+	}
 	c.mu.Lock()
 	c.cleanup = err == nil
 	c.mu.Unlock()
