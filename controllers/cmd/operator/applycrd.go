@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,8 +20,9 @@ import (
 // CustomResourceDefinition and never changes it again, so the chart lets a Job do it before each upgrade.
 const applyCRDCommand = "apply-crd"
 
-// applyCRD makes the definition in the cluster the one in a file.
-func applyCRD(ctx context.Context, args []string) error {
+// applyCRD makes the definition in the cluster the one in a file. Where there is none it says so and leaves it at that: Argo CD lets the
+// Job run before it makes the definition, and somebody else may bring it later.
+func applyCRD(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("apply-crd: give it the file of a CustomResourceDefinition")
 	}
@@ -35,7 +38,7 @@ func applyCRD(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("apply-crd: connecting to the cluster: %w", err)
 	}
-	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error { return replaceCRD(ctx, cluster, wanted) })
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error { return replaceCRD(ctx, cluster, wanted, stdout) })
 	if err != nil {
 		return fmt.Errorf("apply-crd: %w", err)
 	}
@@ -44,10 +47,15 @@ func applyCRD(ctx context.Context, args []string) error {
 
 // replaceCRD replaces the spec as a whole: server-side apply would leave fields that are gone from the new definition,
 // because they belong to whoever made the old one.
-func replaceCRD(ctx context.Context, cluster client.Client, wanted *unstructured.Unstructured) error {
+func replaceCRD(ctx context.Context, cluster client.Client, wanted *unstructured.Unstructured, stdout io.Writer) error {
 	present := &unstructured.Unstructured{}
 	present.SetGroupVersionKind(wanted.GroupVersionKind())
-	if err := cluster.Get(ctx, client.ObjectKeyFromObject(wanted), present); err != nil {
+	err := cluster.Get(ctx, client.ObjectKeyFromObject(wanted), present)
+	if apierrors.IsNotFound(err) {
+		_, _ = fmt.Fprintf(stdout, "%s is not there: there is nothing to bring up to date\n", wanted.GetName())
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("reading %s: %w", wanted.GetName(), err)
 	}
 	annotations := present.GetAnnotations()

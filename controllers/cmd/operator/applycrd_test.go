@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func TestReplaceCRDLeavesNothingOfTheOldSpecAndKeepsForeignAnnotations(t *testin
 		t.Fatal(err)
 	}
 	cluster := fake.NewClientBuilder().WithObjects(old).Build()
-	if err := replaceCRD(t.Context(), cluster, wanted); err != nil {
+	if err := replaceCRD(t.Context(), cluster, wanted, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	got := old.DeepCopy()
@@ -40,6 +41,20 @@ func TestReplaceCRDLeavesNothingOfTheOldSpecAndKeepsForeignAnnotations(t *testin
 	}
 	if got.GetAnnotations()["example.com/owner"] != "somebody" {
 		t.Error("an annotation of somebody else is gone")
+	}
+}
+
+func TestACRDThatIsNotThereIsLeftToOthers(t *testing.T) {
+	wanted, err := readCRD(crdFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster, said := fake.NewClientBuilder().Build(), &strings.Builder{}
+	if err := replaceCRD(t.Context(), cluster, wanted, said); err != nil {
+		t.Error(err)
+	}
+	if want := "chatclusters.chatcluster.dev is not there"; !strings.Contains(said.String(), want) {
+		t.Errorf("it says %q, want %q", said, want)
 	}
 }
 

@@ -101,7 +101,7 @@ func build() string {
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == applyCRDCommand {
-		if err := applyCRD(ctx, args[1:]); err != nil {
+		if err := applyCRD(ctx, args[1:], stdout); err != nil {
 			return fail(stderr, exitFailed, err)
 		}
 		return exitDone
