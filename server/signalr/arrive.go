@@ -30,7 +30,7 @@ type arrival struct {
 // Adopts implements transport.Application.
 func (a application) Adopts() bool {
 	server := a.hub.server
-	_, cuts := a.hub.carrier.(backplane.Fencer)
+	_, cuts := a.hub.backplane.(backplane.Fencer)
 	return cuts && server.options.Member != nil && !server.givingAway.Load() && !a.hub.closing.Load()
 }
 
@@ -38,7 +38,7 @@ func (a application) Adopts() bool {
 func (a application) Adopt(ctx context.Context, candidate *transport.Connection, owner string) bool {
 	hub := a.hub
 	member := hub.server.options.Member
-	fencer, ok := hub.carrier.(backplane.Fencer)
+	fencer, ok := hub.backplane.(backplane.Fencer)
 	if !ok || !a.Adopts() {
 		return false
 	}

@@ -87,15 +87,18 @@ type connection struct {
 	cleanup bool
 }
 
-func newConnection(hub *Hub, carrier *transport.Connection) *connection {
-	c := newMovedConnection(hub, carrier)
+func newConnection(hub *Hub, conn *transport.Connection) *connection {
+	c := newMovedConnection(hub, conn)
 	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
 	return c
 }
 
 // newMovedConnection makes a connection whose handshake was done at another server.
-func newMovedConnection(hub *Hub, carrier *transport.Connection) *connection {
-	c := &connection{hub: hub, transport: carrier, calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient), dropped: make(chan struct{}), messages: newMessageLimit(&hub.options)}
+func newMovedConnection(hub *Hub, conn *transport.Connection) *connection {
+	c := &connection{
+		hub: hub, transport: conn, messages: newMessageLimit(&hub.options),
+		calls: make(chan struct{}, hub.options.MaximumParallelInvocationsPerClient), dropped: make(chan struct{}),
+	}
 	c.context, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }

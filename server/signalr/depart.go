@@ -84,7 +84,7 @@ func (g *giver) Prepare(ctx context.Context, connectionID, attempt string, paylo
 }
 
 func newDeparture(ctx context.Context, c *connection, attempt string, domain backplane.Domain) (*departure, error) {
-	fencer, ok := c.hub.carrier.(backplane.Fencer)
+	fencer, ok := c.hub.backplane.(backplane.Fencer)
 	if !ok {
 		return nil, cluster.Refuse(cluster.RefusedOrder, backplane.ErrNoOrder)
 	}
@@ -121,7 +121,7 @@ func (d *departure) halt(ctx context.Context) error {
 	}
 	if err != nil {
 		c.membership.open()
-		d.stay()
+		d.callOff()
 		return cluster.Refuse(cluster.RefusedBusy, err)
 	}
 	c.transport.Divert(true)
@@ -215,11 +215,11 @@ func (g *giver) Keep(connectionID string) {
 	c.membership.open()
 	c.inbox.hold()
 	c.start(c.reopen)
-	d.stay()
+	d.callOff()
 }
 
-// stay ends a departure that does not come about.
-func (d *departure) stay() {
+// callOff ends a departure that does not come about.
+func (d *departure) callOff() {
 	c := d.connection
 	d.mu.Lock()
 	d.decided = true

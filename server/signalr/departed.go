@@ -32,9 +32,9 @@ func (d *departed) add(connectionID string, from, to uint64) {
 	defer d.mu.Unlock()
 	if now.Sub(d.pruned) > departedLife {
 		d.pruned = now
-		for id, stays := range d.stays {
-			if stays = slices.DeleteFunc(stays, func(s stay) bool { return now.After(s.until) }); len(stays) > 0 {
-				d.stays[id] = stays
+		for id, left := range d.stays {
+			if left = slices.DeleteFunc(left, func(s stay) bool { return now.After(s.until) }); len(left) > 0 {
+				d.stays[id] = left
 			} else {
 				delete(d.stays, id)
 			}

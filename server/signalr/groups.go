@@ -26,7 +26,7 @@ func (g Groups) Add(ctx context.Context, connectionID, group string) error {
 			return err
 		}
 	}
-	return g.hub.carrier.AddToGroup(ctx, connectionID, group)
+	return g.hub.backplane.AddToGroup(ctx, connectionID, group)
 }
 
 // Remove takes a connection out of a group. It does nothing for one that is no member.
@@ -39,7 +39,7 @@ func (g Groups) Remove(ctx context.Context, connectionID, group string) error {
 		defer c.membership.leave()
 		return g.hub.index.part(ctx, c, group)
 	}
-	return g.hub.carrier.RemoveFromGroup(ctx, connectionID, group)
+	return g.hub.backplane.RemoveFromGroup(ctx, connectionID, group)
 }
 
 // enter finds a connection of this server whose groups may be changed now, nil if it is not here; then its membership has to

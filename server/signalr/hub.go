@@ -15,15 +15,15 @@ import (
 
 // Hub is a registered hub. It is safe for concurrent use.
 type Hub struct {
-	name    string
-	value   any
-	methods map[string]*method
-	options HubOptions
-	server  *Server
-	carrier backplane.Hub
-	index   *index
-	results results
-	fences  fences
+	name      string
+	value     any
+	methods   map[string]*method
+	options   HubOptions
+	server    *Server
+	backplane backplane.Hub
+	index     *index
+	results   results
+	fences    fences
 	// detours are the ways through the backplane to single connections, for whoever sends to them from here.
 	detours doors
 	// departed are connections that have moved to other servers.
@@ -57,11 +57,11 @@ func newHub(server *Server, name string, value any, options HubOptions) (*Hub, e
 		}
 		hub.pings = append(hub.pings, ping)
 	}
-	carrier, err := server.options.Backplane.Open(name, (*receiver)(hub))
+	opened, err := server.options.Backplane.Open(name, (*receiver)(hub))
 	if err != nil {
 		return nil, fmt.Errorf("open the backplane: %w", err)
 	}
-	hub.carrier, hub.index.carrier = carrier, carrier
+	hub.backplane, hub.index.backplane = opened, opened
 	return hub, nil
 }
 
@@ -139,7 +139,7 @@ func (h *Hub) publish(ctx context.Context, target backplane.Target, message back
 	if target.Scope == backplane.ScopeConnection {
 		return h.toConnection(ctx, target.Name, message, func(string) error { return nil })
 	}
-	return h.carrier.Publish(ctx, target, message)
+	return h.backplane.Publish(ctx, target, message)
 }
 
 // closeConnections says goodbye to all clients, with the invitation to connect again.

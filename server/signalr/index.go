@@ -14,7 +14,7 @@ import (
 // index knows the connections of a hub on this server, by id, group and user, and keeps the backplane subscribed to what
 // they want to hear: to a group or user from the first local member to the last.
 type index struct {
-	carrier backplane.Hub
+	backplane backplane.Hub
 	// turns makes those wait for each other who change the members of the same group or user: whether there is a
 	// subscription must not change between looking and acting. A turn is held over the round trip to the backplane, and for
 	// as long as that is away; it is taken before mu.
@@ -50,7 +50,7 @@ func (x *index) add(ctx context.Context, c *connection) error {
 	if c.user != "" && !x.hasMembers(user) {
 		targets = append(targets, user)
 	}
-	if err := turn.subscribe(ctx, x.carrier, targets...); err != nil {
+	if err := turn.subscribe(ctx, x.backplane, targets...); err != nil {
 		return err
 	}
 	x.mu.Lock()
@@ -108,22 +108,22 @@ func (x *index) join(ctx context.Context, c *connection, group string) (local bo
 	}
 	defer turn.end()
 	if !x.hasMembers(target) {
-		if err := turn.subscribe(ctx, x.carrier, target); err != nil {
+		if err := turn.subscribe(ctx, x.backplane, target); err != nil {
 			return true, err
 		}
 	}
 	x.mu.Lock()
-	stays := x.connections[c.id()] == c
-	if stays {
+	here := x.connections[c.id()] == c
+	if here {
 		c.joined(group)
 		x.enter(target, c)
 	}
 	empty := len(x.members[target]) == 0
 	x.mu.Unlock()
 	if empty { // the connection ended meanwhile
-		x.carrier.Unsubscribe(target)
+		x.backplane.Unsubscribe(target)
 	}
-	return stays, nil
+	return here, nil
 }
 
 // joined notes a group; the index is locked.
@@ -228,7 +228,7 @@ func (x *index) takeOut(target backplane.Target, c *connection) {
 	}
 	x.mu.Unlock()
 	if empty {
-		x.carrier.Unsubscribe(target)
+		x.backplane.Unsubscribe(target)
 	}
 }
 
@@ -237,7 +237,7 @@ func (x *index) leaveSelf(c *connection) {
 	self := selfOf(c)
 	defer x.turns.await(self).end()
 	if x.find(c.id()) == nil && x.expectedConnection(c.id()) == nil {
-		x.carrier.Unsubscribe(self)
+		x.backplane.Unsubscribe(self)
 	}
 }
 
@@ -338,14 +338,14 @@ func (t *turn) wait(ctx context.Context, next *place) error {
 
 // subscribe asks the backplane for targets. While it is away everybody waits for as long as it lets them. Those who wait for
 // their turn meanwhile shall not do so one after another: for them the time counts from when they came.
-func (t *turn) subscribe(ctx context.Context, carrier backplane.Hub, targets ...backplane.Target) error {
+func (t *turn) subscribe(ctx context.Context, to backplane.Hub, targets ...backplane.Target) error {
 	if t.vain != nil {
 		limited, cancel := context.WithDeadlineCause(ctx, t.came.Add(t.vain.after), t.vain.err)
 		defer cancel()
 		ctx = limited
 	}
 	began := time.Now()
-	err := carrier.Subscribe(ctx, targets...)
+	err := to.Subscribe(ctx, targets...)
 	switch {
 	case err == nil:
 		t.vain = nil

@@ -62,7 +62,7 @@ func (x *index) expect(ctx context.Context, c *connection, groups []string) erro
 			targets = append(targets, target)
 		}
 	}
-	if err := turn.subscribe(ctx, x.carrier, targets...); err != nil {
+	if err := turn.subscribe(ctx, x.backplane, targets...); err != nil {
 		return err
 	}
 	x.mu.Lock()

@@ -10,17 +10,17 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
-// silentCarrier confirms every subscription.
-type silentCarrier struct{ backplane.Hub }
+// silentBackplane confirms every subscription.
+type silentBackplane struct{ backplane.Hub }
 
-func (silentCarrier) Subscribe(context.Context, ...backplane.Target) error { return nil }
-func (silentCarrier) Unsubscribe(...backplane.Target)                      {}
+func (silentBackplane) Subscribe(context.Context, ...backplane.Target) error { return nil }
+func (silentBackplane) Unsubscribe(...backplane.Target)                      {}
 
 // Chat rooms come and go: what the index held for them must go with them.
 func TestIndexKeepsNothingOfGroupsThatAreGone(t *testing.T) {
 	const count, limit = 20_000, 400 // bytes for a group of one
 	x, c := newIndex(), &connection{transport: new(transport.Connection)}
-	x.carrier, x.connections[c.id()] = silentCarrier{}, c
+	x.backplane, x.connections[c.id()] = silentBackplane{}, c
 	names := make([]string, count)
 	for i := range names {
 		names[i] = fmt.Sprintf("room %d", i)

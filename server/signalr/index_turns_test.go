@@ -13,15 +13,15 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
-// awayCarrier lets subscriptions wait until it is back, and gives each up after a while.
-type awayCarrier struct {
-	silentCarrier
+// awayBackplane lets subscriptions wait until it is back, and gives each up after a while.
+type awayBackplane struct {
+	silentBackplane
 	back chan struct{}
 }
 
 const awayPatience = 10 * time.Second
 
-func (a *awayCarrier) Subscribe(ctx context.Context, _ ...backplane.Target) error {
+func (a *awayBackplane) Subscribe(ctx context.Context, _ ...backplane.Target) error {
 	select {
 	case <-a.back:
 		return nil
@@ -34,8 +34,8 @@ func (a *awayCarrier) Subscribe(ctx context.Context, _ ...backplane.Target) erro
 
 // caller is somebody who changes the members of a group or user.
 type caller struct {
-	// comes is when, and stays for how long it has time, 0 for as long as it takes.
-	comes, stays time.Duration
+	// comes is when, and patience for how long it has time, 0 for as long as it takes.
+	comes, patience time.Duration
 	change       func(ctx context.Context, x *index, c *connection) error
 	// waits is how long that takes, fails what it ends with.
 	waits time.Duration
@@ -92,19 +92,19 @@ func TestWhoWaitsForATurnWaitsNoLongerThanForTheBackplane(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				carrier := &awayCarrier{back: make(chan struct{})}
+				plane := &awayBackplane{back: make(chan struct{})}
 				x, c := newIndex(), &connection{transport: new(transport.Connection), user: "u"}
-				x.carrier, x.connections[c.id()] = carrier, c
+				x.backplane, x.connections[c.id()] = plane, c
 				if test.back > 0 {
-					time.AfterFunc(test.back, func() { close(carrier.back) })
+					time.AfterFunc(test.back, func() { close(plane.back) })
 				}
 				var calls sync.WaitGroup
 				for number, caller := range test.callers {
 					calls.Go(func() {
 						time.Sleep(caller.comes)
 						ctx := t.Context()
-						if caller.stays > 0 {
-							limited, cancel := context.WithTimeout(ctx, caller.stays)
+						if caller.patience > 0 {
+							limited, cancel := context.WithTimeout(ctx, caller.patience)
 							defer cancel()
 							ctx = limited
 						}

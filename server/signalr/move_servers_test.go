@@ -97,8 +97,8 @@ func startNode(t testing.TB, options nodeOptions) *node {
 	if options.backplaneAddress != "" {
 		address = options.backplaneAddress
 	}
-	carrier := redis.New(redis.Options{Redis: &goredis.Options{Addr: address}, Mode: options.mode, Logger: log})
-	n.server, err = signalr.NewServer(signalr.ServerOptions{Backplane: carrier, Keys: keys, Member: n.member, Logger: log})
+	plane := redis.New(redis.Options{Redis: &goredis.Options{Addr: address}, Mode: options.mode, Logger: log})
+	n.server, err = signalr.NewServer(signalr.ServerOptions{Backplane: plane, Keys: keys, Member: n.member, Logger: log})
 	must(t, err)
 	options.hub.UserID = func(request *signalr.Request) string { return request.URL.Query().Get("user") }
 	n.calls = travellers{entered: make(chan struct{}, 8), release: make(chan struct{})}
@@ -122,11 +122,11 @@ func startNode(t testing.TB, options nodeOptions) *node {
 		<-served
 		n.member.Close(ctx)
 		peering.Close()
-		_ = carrier.Close()
+		_ = plane.Close()
 		_ = client.Close()
 	})
 	t.Cleanup(func() { n.close() })
-	eventually(t, "it is connected to Redis", func() bool { return carrier.State().Connected })
+	eventually(t, "it is connected to Redis", func() bool { return plane.State().Connected })
 	return n
 }
 

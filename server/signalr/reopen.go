@@ -19,7 +19,7 @@ func (c *connection) reopen() {
 	closed := c.hub.detours.close(ctx, c.id()) // nobody is on the way round any more, and nobody takes it
 	defer c.hub.detours.open(c.id())
 	defer c.transport.Divert(false)
-	fencer, ok := c.hub.carrier.(backplane.Fencer)
+	fencer, ok := c.hub.backplane.(backplane.Fencer)
 	if closed != nil {
 		c.outOfOrder(closed)
 		return
@@ -98,5 +98,5 @@ func (h *Hub) roundabout(
 	if err := before(""); err != nil {
 		return false, err
 	}
-	return false, h.carrier.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: connectionID}, message)
+	return false, h.backplane.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: connectionID}, message)
 }

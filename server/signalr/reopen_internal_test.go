@@ -9,13 +9,13 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
-// countingCarrier counts what is published, and can do nothing else.
-type countingCarrier struct {
+// countingBackplane counts what is published, and can do nothing else.
+type countingBackplane struct {
 	backplane.Hub
 	published int
 }
 
-func (c *countingCarrier) Publish(context.Context, backplane.Target, backplane.Message) error {
+func (c *countingBackplane) Publish(context.Context, backplane.Target, backplane.Message) error {
 	c.published++
 	return nil
 }
@@ -24,8 +24,8 @@ func nothingBefore(string) error { return nil }
 
 // What it sends now would come behind what others hand over directly to the connection that is here.
 func TestWhoDidNotFindAConnectionLooksAgainWhenItHasComeMeanwhile(t *testing.T) {
-	carrier := &countingCarrier{}
-	hub := &Hub{index: newIndex(), carrier: carrier}
+	plane := &countingBackplane{}
+	hub := &Hub{index: newIndex(), backplane: plane}
 	send := func(found *connection) (again bool) {
 		t.Helper()
 		again, err := hub.roundabout(t.Context(), "", found, backplane.Message{}, nothingBefore)
@@ -34,22 +34,22 @@ func TestWhoDidNotFindAConnectionLooksAgainWhenItHasComeMeanwhile(t *testing.T) 
 		}
 		return again
 	}
-	if send(nil) || carrier.published != 1 {
-		t.Fatalf("a message to a connection that is elsewhere was published %d times, want once", carrier.published)
+	if send(nil) || plane.published != 1 {
+		t.Fatalf("a message to a connection that is elsewhere was published %d times, want once", plane.published)
 	}
 	c := &connection{hub: hub, transport: &transport.Connection{}}
 	hub.index.mu.Lock()
 	hub.index.list(c)
 	hub.index.mu.Unlock()
 	c.transport.Divert(true)
-	if !send(nil) || carrier.published != 1 {
-		t.Errorf("published %d times, want that the connection is looked for again", carrier.published-1)
+	if !send(nil) || plane.published != 1 {
+		t.Errorf("published %d times, want that the connection is looked for again", plane.published-1)
 	}
-	if send(c) || carrier.published != 2 {
-		t.Errorf("a message to a connection that is here and diverted was published %d times, want once", carrier.published-1)
+	if send(c) || plane.published != 2 {
+		t.Errorf("a message to a connection that is here and diverted was published %d times, want once", plane.published-1)
 	}
 	c.transport.Divert(false)
-	if !send(c) || carrier.published != 2 {
+	if !send(c) || plane.published != 2 {
 		t.Error("a message to a connection to which others hand theirs directly by now was published behind them")
 	}
 	if len(hub.detours.used) != 0 {
@@ -59,8 +59,8 @@ func TestWhoDidNotFindAConnectionLooksAgainWhenItHasComeMeanwhile(t *testing.T) 
 
 func TestTheWayRoundIsClosedOnlyWhenAllWhoTookItHaveSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		carrier := &countingCarrier{}
-		hub := &Hub{index: newIndex(), carrier: carrier}
+		plane := &countingBackplane{}
+		hub := &Hub{index: newIndex(), backplane: plane}
 		goOn, publishedBefore := make(chan struct{}), -1
 		go func() {
 			_, _ = hub.roundabout(t.Context(), "c", nil, backplane.Message{}, func(string) error {
@@ -75,7 +75,7 @@ func TestTheWayRoundIsClosedOnlyWhenAllWhoTookItHaveSent(t *testing.T) {
 			if err := hub.detours.close(t.Context(), "c"); err != nil {
 				t.Error(err)
 			}
-			publishedBefore = carrier.published
+			publishedBefore = plane.published
 		}()
 		synctest.Wait()
 		late := make(chan bool)
@@ -97,8 +97,8 @@ func TestTheWayRoundIsClosedOnlyWhenAllWhoTookItHaveSent(t *testing.T) {
 			t.Error("who came to a closed way did not look again when it was open")
 		}
 		synctest.Wait()
-		if carrier.published != 2 || len(hub.detours.used) != 0 {
-			t.Errorf("%d messages were published and %d doors are left, want 2 and none", carrier.published, len(hub.detours.used))
+		if plane.published != 2 || len(hub.detours.used) != 0 {
+			t.Errorf("%d messages were published and %d doors are left, want 2 and none", plane.published, len(hub.detours.used))
 		}
 	})
 }

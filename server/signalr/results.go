@@ -183,14 +183,14 @@ func tooManyOwed(connectionID string) error {
 func (h *Hub) returnResult(returnTo, protocolName string, frame []byte) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.options.HandshakeTimeout)
 	defer cancel()
-	if err := h.carrier.Return(ctx, returnTo, protocolName, frame); err != nil {
+	if err := h.backplane.Return(ctx, returnTo, protocolName, frame); err != nil {
 		h.log.Warn("a client result cannot be returned to the server that asked for it", "error", err)
 	}
 }
 
 // invokeClient calls a method on one client, wherever it is, and waits for its result.
 func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any, target string, arguments []any) error {
-	id, returnTo := h.carrier.NewInvocation()
+	id, returnTo := h.backplane.NewInvocation()
 	message, err := h.encode(id, target, arguments)
 	if err != nil {
 		return err

@@ -41,8 +41,8 @@ func startCrowd(b *testing.B, mode redis.Mode, users int) *crowd {
 	b.Helper()
 	server := redistest.Start(b)
 	c := &crowd{redis: server.Client(b, goredis.Options{}), connected: make(chan string, users)}
-	carrier := redis.New(redis.Options{Redis: &goredis.Options{Addr: server.Address}, Mode: mode})
-	hubs, err := signalr.NewServer(signalr.ServerOptions{Backplane: carrier})
+	plane := redis.New(redis.Options{Redis: &goredis.Options{Addr: server.Address}, Mode: mode})
+	hubs, err := signalr.NewServer(signalr.ServerOptions{Backplane: plane})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func startCrowd(b *testing.B, mode redis.Mode, users int) *crowd {
 		_ = listener.Close()
 		_ = web.Close()
 		_ = hubs.Shutdown(ctx)
-		_ = carrier.Close()
+		_ = plane.Close()
 	})
 	c.connect(b, listener, users)
 	return c

@@ -129,7 +129,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		problems = append(problems, hub.wait(ctx))
 	}
 	for _, hub := range hubs {
-		problems = append(problems, hub.carrier.Close())
+		problems = append(problems, hub.backplane.Close())
 	}
 	return errors.Join(problems...)
 }

@@ -85,8 +85,8 @@ func (h *slowHub) Subscribe(context.Context, ...backplane.Target) error {
 }
 
 func TestAClientThatConnectsDuringShutdownIsInvitedToConnectAgainToo(t *testing.T) {
-	carrier := &slowBackplane{asked: make(chan struct{}), confirmed: make(chan struct{})}
-	server, err := signalr.NewServer(signalr.ServerOptions{Backplane: carrier})
+	plane := &slowBackplane{asked: make(chan struct{}), confirmed: make(chan struct{})}
+	server, err := signalr.NewServer(signalr.ServerOptions{Backplane: plane})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,15 +98,15 @@ func TestAClientThatConnectsDuringShutdownIsInvitedToConnectAgainToo(t *testing.
 	defer web.Close()
 	early, late := dial(t, web.URL), dial(t, web.URL)
 	early.send(`{"protocol":"json","version":1}`)
-	<-carrier.asked
-	carrier.confirmed <- struct{}{}
+	<-plane.asked
+	plane.confirmed <- struct{}{}
 	early.expect(`{}`)
 	late.send(`{"protocol":"json","version":1}`)
-	<-carrier.asked
+	<-plane.asked
 	done := make(chan error)
 	go func() { done <- server.Shutdown(context.Background()) }()
 	early.expect(`{"type":7,"allowReconnect":true}`) // now the server has told all whom it knew
-	carrier.confirmed <- struct{}{}
+	plane.confirmed <- struct{}{}
 	late.expect(`{}`, `{"type":7,"allowReconnect":true}`)
 	for _, c := range []*client{early, late} {
 		_ = c.socket.CloseNow()
