@@ -74,7 +74,7 @@ bin/helm: hack/manifests/go.mod
 
 .PHONY: install
 install: ## Install the CustomResourceDefinition into the cluster that kubectl talks to
-	kubectl apply --server-side -f config/crd/bases
+	kubectl apply --server-side --force-conflicts -f config/crd/bases
 
 .PHONY: run
 run: ## Run the operator here, for the cluster that kubectl talks to; RUN_FLAGS are further flags

@@ -15,7 +15,7 @@
 {{- fail (printf "chatCluster.name is %q: it must be at most 40 lower-case letters, digits and dashes, a letter first; without it the name of the release is taken" $first) -}}
 {{- end -}}
 {{- if and .Values.crd.upgrade (not .Values.rbac.create) -}}
-{{- fail "rbac.create is false, and crd.upgrade makes a ClusterRole of its own to bring the kind up to date: set crd.upgrade to false, and apply crds/chatclusters.yaml yourself before each upgrade" -}}
+{{- fail "rbac.create is false, and crd.upgrade makes a ClusterRole of its own to bring the kind up to date: set crd.upgrade to false, and run kubectl apply --server-side --force-conflicts -f charts/chatcluster/crds yourself before each upgrade" -}}
 {{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount.create is false: say in serviceAccount.name which service account the operator should use" -}}
