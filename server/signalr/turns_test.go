@@ -36,7 +36,7 @@ func (a *awayBackplane) Subscribe(ctx context.Context, _ ...backplane.Target) er
 type caller struct {
 	// comes is when, and patience for how long it has time, 0 for as long as it takes.
 	comes, patience time.Duration
-	change       func(ctx context.Context, x *index, c *connection) error
+	change          func(ctx context.Context, x *index, c *connection) error
 	// waits is how long that takes, fails what it ends with.
 	waits time.Duration
 	fails error
@@ -130,15 +130,15 @@ func TestWhoseTimeEndsWhenItsTurnComesTellsTheNextWhatThoseBeforeHaveMetWith(t *
 	for range 50 { // either may be seen first
 		queues, target := &turns{}, backplane.Target{Scope: backplane.ScopeGroup, Name: "g"}
 		first := queues.await(target)
-		place := queues.queue(target)
-		first.vain = &failure{err: backplane.ErrUnavailable, after: time.Second}
+		second := queues.queue(target)
+		first.lastFailure = &failure{err: backplane.ErrUnavailable, waited: time.Second}
 		first.end()
-		second := &turn{turns: queues}
-		err := second.wait(ended, place)
+		late := &turn{turns: queues}
+		err := late.wait(ended, second)
 		last := queues.queue(target)
-		second.end()
-		if last.vain != first.vain {
-			t.Fatalf("the next one learns %v after %v", last.vain, err)
+		late.end()
+		if last.lastFailure != first.lastFailure {
+			t.Fatalf("the next one learns %v after %v", last.lastFailure, err)
 		}
 	}
 }
