@@ -59,7 +59,7 @@ func TestThePasswordOfRedisIsExchangedWithoutARestart(t *testing.T) {
 
 func TestARedisThatIsAwayKeepsItsPassword(t *testing.T) {
 	o := runOperator(t)
-	o.redis.away = true
+	o.redis.setAway(true)
 	o.chatCluster("demo", "{}")
 	o.ready("demo")
 	secret := func() *corev1.Secret { return get(o, &corev1.Secret{}, "demo-redis-auth") }
@@ -69,9 +69,7 @@ func TestARedisThatIsAwayKeepsItsPassword(t *testing.T) {
 	if got := secret(); string(got.Data["password"]) != first || len(got.Data["other"]) == 0 {
 		t.Error("hub servers were told a password that Redis does not know")
 	}
-	o.redis.mu.Lock()
-	o.redis.away = false
-	o.redis.mu.Unlock()
+	o.redis.setAway(false)
 	o.eventually(func() error {
 		if string(secret().Data["password"]) == first {
 			return errors.New("the password is the old one")

@@ -308,14 +308,10 @@ func TestAuthoritiesAreRememberedUntilNobodyNeedsThem(t *testing.T) {
 			o.eventually(remembers(1))
 			o.stop()
 			o.redisCertificate("redis-tls")
-			o.redis.mu.Lock()
-			o.redis.away = true
-			o.redis.mu.Unlock()
+			o.redis.setAway(true)
 			o.start("hubserver:1")
 			o.eventually(remembers(2))
-			o.redis.mu.Lock()
-			o.redis.away = false
-			o.redis.mu.Unlock()
+			o.redis.setAway(false)
 			o.patch("demo", "{metadata: {annotations: {look: again}}}")
 			o.redisReady("demo", func(*v1alpha1.ChatCluster) error { return remembers(1)() })
 		})
@@ -337,9 +333,7 @@ func TestAFormerAuthorityIsNotRememberedAgain(t *testing.T) {
 		}
 		return nil
 	})
-	o.redis.mu.Lock()
-	o.redis.away = true
-	o.redis.mu.Unlock()
+	o.redis.setAway(true)
 	looks := func() int {
 		o.redis.mu.Lock()
 		defer o.redis.mu.Unlock()

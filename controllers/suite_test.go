@@ -273,6 +273,12 @@ type fakeRedis struct {
 	away  bool
 }
 
+func (f *fakeRedis) setAway(away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
+
 func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatCluster, _ *tls.Config, passwords []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
