@@ -22,6 +22,7 @@ import (
 	"github.com/chatcluster/chatcluster/controllers/rotation"
 	"github.com/chatcluster/chatcluster/controllers/sampletest"
 	"github.com/chatcluster/chatcluster/server/certificatetest"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 // startRedis runs a redis-server with the files that the operator makes for it, and returns its address. folder has its files, those
@@ -32,7 +33,7 @@ func startRedis(t *testing.T, cluster *v1alpha1.ChatCluster, state rotation.Secr
 	if err != nil {
 		t.Skip("redis-server is not installed: the operator's configuration of Redis is not tried")
 	}
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	configuration := children.RedisConfigMap(children.Wanted{Cluster: cluster}).Data["redis.conf"]
 	configuration = strings.NewReplacer("/chatcluster/auth", folder, "/chatcluster/tls", folder, "dir /data", "dir "+folder,
 		"port 6379", fmt.Sprint("port ", port)).Replace(configuration)
@@ -75,16 +76,6 @@ func write(t *testing.T, file, content string) {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // opens tells whether a password is good.
@@ -208,9 +199,7 @@ func install(t *testing.T, folder string, authority *certificatetest.Authority) 
 }
 
 func TestARedisThatIsAwayIsAnError(t *testing.T) {
-	teller := redisadmin.Teller{Address: func(*v1alpha1.ChatCluster) string {
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
-	}}
+	teller := redisadmin.Teller{Address: func(*v1alpha1.ChatCluster) string { return "127.0.0.1:1" }}
 	err := teller.TellPasswords(t.Context(), sampletest.Cluster(t, "minimal.yaml"), nil, []string{"secret-password"})
 	if err == nil || strings.Contains(err.Error(), "secret-password") {
 		t.Errorf("the error is %v", err)
