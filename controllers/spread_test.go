@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -35,7 +36,7 @@ func TestHubServersAreSpread(t *testing.T) {
 		"over zones":                    {zones: []string{"a", "a", "b"}, pods: 2, over: corev1.LabelTopologyZone, want: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			nodes := o.makeNodes(t, c.zones)
+			nodes := o.makeNodes(t, strings.ReplaceAll(name, " ", "-"), c.zones)
 			count := map[string]int{}
 			for _, node := range o.schedule(t, "demo", c.pods) {
 				count[nodes[node][c.over]]++
@@ -69,12 +70,14 @@ func (o *operator) runScheduler() {
 	o.run("kube-scheduler", "--config", file)
 }
 
-// makeNodes makes a node for each zone, the first larger than all others, and returns their labels by their names.
-func (o *operator) makeNodes(t *testing.T, zones []string) map[string]map[string]string {
+// makeNodes makes a node for each zone, the first larger than all others, and returns their labels by their names. The scheduler knows
+// them then.
+func (o *operator) makeNodes(t *testing.T, prefix string, zones []string) map[string]map[string]string {
 	t.Helper()
 	nodes := map[string]map[string]string{}
+	last := ""
 	for index, zone := range zones {
-		name := fmt.Sprintf("node-%d", index)
+		name := fmt.Sprintf("%s-%d", prefix, index)
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
 		if zone != "" {
 			node.Labels[corev1.LabelTopologyZone] = zone
@@ -98,9 +101,34 @@ func (o *operator) makeNodes(t *testing.T, zones []string) map[string]map[string
 		if err := o.admin.Update(t.Context(), node); err != nil {
 			t.Fatal(err)
 		}
-		nodes[name] = node.Labels
+		nodes[name], last = node.Labels, name
 	}
+	// What the scheduler watches comes in order, but pods may come before nodes: when it has seen the last node, it has seen all, and
+	// none that were there before.
+	o.place(t, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: "first-" + prefix},
+		Spec: corev1.PodSpec{
+			SchedulerName: schedulerName, NodeSelector: map[string]string{corev1.LabelHostname: last},
+			Containers: []corev1.Container{{Name: "any", Image: "any"}},
+		},
+	})
 	return nodes
+}
+
+// place waits until a pod has a node, and returns its name.
+func (o *operator) place(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
+	if err := o.admin.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = o.admin.Delete(context.Background(), pod, client.GracePeriodSeconds(0)) })
+	eventually(t, programPatience, func() error {
+		if pod = get(o, &corev1.Pod{}, pod.Name); pod.Spec.NodeName == "" {
+			return errors.New("the pod has no node")
+		}
+		return nil
+	})
+	return pod.Spec.NodeName
 }
 
 // schedule makes pods of the Deployment's template one after another, and returns the nodes that they were given.
@@ -111,21 +139,10 @@ func (o *operator) schedule(t *testing.T, cluster string, count int) []string {
 	template.Spec.SchedulerName = schedulerName
 	nodes := make([]string, 0, count)
 	for index := range count {
-		pod := &corev1.Pod{
+		nodes = append(nodes, o.place(t, &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: fmt.Sprintf("placed-%d", index), Labels: template.Labels},
 			Spec:       template.Spec,
-		}
-		if err := o.admin.Create(t.Context(), pod); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = o.admin.Delete(context.Background(), pod, client.GracePeriodSeconds(0)) })
-		eventually(t, programPatience, func() error {
-			if pod = get(o, &corev1.Pod{}, pod.Name); pod.Spec.NodeName == "" {
-				return errors.New("the pod has no node")
-			}
-			return nil
-		})
-		nodes = append(nodes, pod.Spec.NodeName)
+		}))
 	}
 	return nodes
 }
