@@ -24,40 +24,65 @@ import (
 // create applies a manifest in the namespace of the operator, as a user does.
 func (o *operator) create(manifest string) client.Object {
 	o.t.Helper()
-	object := o.parse(manifest)
-	if err := o.admin.Create(o.t.Context(), object); err != nil {
+	object, err := o.tryCreate(manifest)
+	if err != nil {
 		o.t.Fatal(err)
 	}
 	return object
 }
 
+// tryCreate is create for goroutines that must not end the test, as are others whose names begin so.
+func (o *operator) tryCreate(manifest string) (client.Object, error) {
+	object, err := o.tryParse(manifest)
+	if err != nil {
+		return nil, err
+	}
+	return object, o.admin.Create(o.t.Context(), object)
+}
+
 func (o *operator) parse(manifest string) *unstructured.Unstructured {
 	o.t.Helper()
-	object := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+	object, err := o.tryParse(manifest)
+	if err != nil {
 		o.t.Fatal(err)
 	}
-	object.SetNamespace(o.namespace)
 	return object
+}
+
+func (o *operator) tryParse(manifest string) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+		return nil, err
+	}
+	object.SetNamespace(o.namespace)
+	return object, nil
 }
 
 // chatCluster creates a ChatCluster with the given spec, in YAML's flow style.
 func (o *operator) chatCluster(name, spec string) {
 	o.t.Helper()
-	o.create(fmt.Sprintf("apiVersion: chatcluster.dev/v1alpha1\nkind: ChatCluster\nmetadata: {name: %s}\nspec: %s\n", name, spec))
+	o.create(chatClusterManifest(name, spec))
+}
+
+func chatClusterManifest(name, spec string) string {
+	return fmt.Sprintf("apiVersion: chatcluster.dev/v1alpha1\nkind: ChatCluster\nmetadata: {name: %s}\nspec: %s\n", name, spec)
 }
 
 // patch changes a part of a ChatCluster, as kubectl patch --type=merge does.
 func (o *operator) patch(name, patch string) {
 	o.t.Helper()
+	if err := o.tryPatch(name, patch); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) tryPatch(name, patch string) error {
 	encoded, err := yaml.YAMLToJSON([]byte(patch))
 	if err != nil {
-		o.t.Fatal(err)
+		return err
 	}
 	cluster := &v1alpha1.ChatCluster{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: name}}
-	if err := o.admin.Patch(o.t.Context(), cluster, client.RawPatch("application/merge-patch+json", encoded)); err != nil {
-		o.t.Fatal(err)
-	}
+	return o.admin.Patch(o.t.Context(), cluster, client.RawPatch("application/merge-patch+json", encoded))
 }
 
 // get reads an object; it fails the test if that is not there.
@@ -154,26 +179,38 @@ func (o *operator) rollOut(name string) {
 		o.runSets(name)
 		return
 	}
+	_ = o.tryRollOutRedis(name) // so may this one
+}
+
+// tryRollOutRedis lets the StatefulSet of a single Redis, if there is one, be as it would be when its pod runs.
+func (o *operator) tryRollOutRedis(name string) error {
 	redis := &appsv1.StatefulSet{}
-	if !o.has(redis, name+"-redis") {
-		return
+	if err := o.admin.Get(o.t.Context(), client.ObjectKey{Namespace: o.namespace, Name: name + "-redis"}, redis); err != nil {
+		return client.IgnoreNotFound(err)
 	}
 	redis.Status = appsv1.StatefulSetStatus{
 		ObservedGeneration: redis.Generation, Replicas: 1, ReadyReplicas: 1, UpdatedReplicas: 1, CurrentReplicas: 1, AvailableReplicas: 1,
 		CurrentRevision: "a", UpdateRevision: "a",
 	}
-	_ = o.admin.Status().Update(o.t.Context(), redis)
+	return o.admin.Status().Update(o.t.Context(), redis)
 }
 
 // rollOutHub lets the Deployment be as it would be when all its pods run, unless it was changed in between.
 func (o *operator) rollOutHub(name string) bool {
 	o.t.Helper()
-	hub := get(o, &appsv1.Deployment{}, name+"-hub")
+	return o.tryRollOutHub(name) == nil
+}
+
+func (o *operator) tryRollOutHub(name string) error {
+	hub := &appsv1.Deployment{}
+	if err := o.admin.Get(o.t.Context(), client.ObjectKey{Namespace: o.namespace, Name: name + "-hub"}, hub); err != nil {
+		return err
+	}
 	replicas := ptr.Deref(hub.Spec.Replicas, 1)
 	hub.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: hub.Generation, Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas,
 	}
-	return o.admin.Status().Update(o.t.Context(), hub) == nil
+	return o.admin.Status().Update(o.t.Context(), hub)
 }
 
 // settle waits until the operator writes nothing any more, after it was made to look at the ChatCluster again.

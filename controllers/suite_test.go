@@ -152,6 +152,8 @@ func readRole() (*rbacv1.ClusterRole, error) {
 type calls struct {
 	mu      sync.Mutex
 	counted map[call]int
+	// running are those that have no answer yet, but for lists and watches.
+	running int
 }
 
 // call is what RBAC looks at.
@@ -160,16 +162,35 @@ type call struct{ verb, group, resource string }
 func (c *calls) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		if one, ok := callOf(request); ok {
-			c.mu.Lock()
-			if c.counted == nil {
-				c.counted = map[call]int{}
-			}
-			c.counted[one]++
-			c.mu.Unlock()
+			c.begin(one)
+			defer c.end(one)
 		}
 		return next.RoundTrip(request)
 	})
 }
+
+func (c *calls) begin(one call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counted == nil {
+		c.counted = map[call]int{}
+	}
+	c.counted[one]++
+	if !one.follows() {
+		c.running++
+	}
+}
+
+func (c *calls) end(one call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !one.follows() {
+		c.running--
+	}
+}
+
+// follows tells whether a call is for the operator's cache.
+func (c call) follows() bool { return c.verb == "list" || c.verb == "watch" }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
@@ -211,6 +232,13 @@ func (c *calls) all() map[call]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.counted)
+}
+
+// idle tells whether all calls but those for the cache have been answered.
+func (c *calls) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running == 0
 }
 
 // writes is how often the operator changed anything but events.
