@@ -43,16 +43,16 @@ func (b *onceBody) Read(buffer []byte) (int, error) {
 // Close implements io.Closer. The body itself stays open: another attempt may follow.
 func (*onceBody) Close() error { return nil }
 
-// carrier carries requests to peers. What a peer says before its answer, to ask for the body, is not for the client: a
+// untracedTransport carries requests to peers. What a peer says before its answer, to ask for the body, is not for the client: a
 // ReverseProxy would pass it on, and drop all headers of the answer that have been set before.
-type carrier struct{ http.RoundTripper }
+type untracedTransport struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
-func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+func (u untracedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("Expect") != "" {
 		r = r.WithContext(untraced{r.Context()})
 	}
-	return c.RoundTripper.RoundTrip(r)
+	return u.RoundTripper.RoundTrip(r)
 }
 
 // untraced is a context without values, so that nobody traces what is done with it.

@@ -70,7 +70,7 @@ func NewNetwork(self Peer, keys *Keys, logger *slog.Logger) *HTTPNetwork {
 		ExpectContinueTimeout: continueTimeout,
 	}}
 	n.proxy = &httputil.ReverseProxy{
-		Transport:      carrier{n.transport},
+		Transport:      untracedTransport{n.transport},
 		Rewrite:        rewrite,
 		ModifyResponse: refusal,
 		FlushInterval:  -1, // at once: streams and polls wait for nothing

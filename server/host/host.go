@@ -64,7 +64,7 @@ type Host struct {
 	logger  *slog.Logger
 	health  health
 	metrics *metrics.Metrics
-	carrier *carrier
+	link    *clusterLink
 	reloads reloads
 	peers   *peers
 	hubs    *signalr.Server
@@ -121,17 +121,17 @@ func (h *Host) join() (err error) {
 	if len(h.options.Hubs) == 0 {
 		joining.RedisConnection = "" // there is nothing to share
 	}
-	if h.carrier, err = openCarrier(joining, h.metrics, h.logger); err != nil {
+	if h.link, err = openClusterLink(joining, h.metrics, h.logger); err != nil {
 		return err
 	}
-	h.health.checks = h.carrier.checks
-	h.carrier.watch(&h.reloads, joining)
+	h.health.checks = h.link.checks
+	h.link.watch(&h.reloads, joining)
 	options := signalr.ServerOptions{
-		Backplane: h.carrier.backplane, Keys: h.carrier.keys, Logger: h.logger, Observer: h.metrics,
+		Backplane: h.link.backplane, Keys: h.link.keys, Logger: h.logger, Observer: h.metrics,
 		MaximumConnections: h.options.Config.MaximumConnections,
 	}
-	if h.carrier.redis != nil {
-		if h.peers, err = openPeers(joining, h.carrier, h.metrics, h.logger); err != nil {
+	if h.link.redis != nil {
+		if h.peers, err = openPeers(joining, h.link, h.metrics, h.logger); err != nil {
 			return err
 		}
 		options.Member = h.peers.member
@@ -141,7 +141,7 @@ func (h *Host) join() (err error) {
 	}
 	h.drain = h.newDrain()
 	if h.peers != nil {
-		h.peers.serve(h.carrier.keys, survivePanics(h.logger, h.hubs.Forwarded()), h.drain)
+		h.peers.serve(h.link.keys, survivePanics(h.logger, h.hubs.Forwarded()), h.drain)
 		h.peers.member.Report(h.load)
 	}
 	return nil
@@ -189,8 +189,8 @@ func (h *Host) Close() {
 	if h.peers != nil {
 		h.peers.close(context.Background())
 	}
-	if h.carrier != nil {
-		_ = h.carrier.close() // there is an error to return already
+	if h.link != nil {
+		_ = h.link.close() // there is an error to return already
 	}
 }
 
@@ -234,7 +234,7 @@ func (h *Host) announce() {
 	if h.options.Version != "" {
 		h.logger.Info("starting", "version", h.options.Version)
 	}
-	if len(h.options.Hubs) > 0 && h.carrier.redis == nil {
+	if len(h.options.Hubs) > 0 && h.link.redis == nil {
 		h.logger.Info("no RedisConnection: this server stands alone and keeps its messages in memory")
 	}
 	if c := h.options.Config; c.JWTKey != "" {
@@ -270,7 +270,7 @@ func (h *Host) shutdown() error {
 		problem = errors.Join(problem, endServer(ctx, h.peers.server))
 		h.peers.close(ctx)
 	}
-	problem = errors.Join(problem, h.carrier.close())
+	problem = errors.Join(problem, h.link.close())
 	if problem == nil {
 		h.logger.Info("shut down", "took", time.Since(started).Round(time.Millisecond))
 	}

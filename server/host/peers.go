@@ -31,9 +31,9 @@ type peers struct {
 }
 
 // openPeers opens the peer listener and enters this server into the directory. The caller calls serve.
-func openPeers(c config.Config, carrier *carrier, m *metrics.Metrics, logger *slog.Logger) (*peers, error) {
-	near := carrier.options.Redis.Addr
-	if servers := carrier.options.Servers.Addresses; len(servers) > 0 {
+func openPeers(c config.Config, link *clusterLink, m *metrics.Metrics, logger *slog.Logger) (*peers, error) {
+	near := link.options.Redis.Addr
+	if servers := link.options.Servers.Addresses; len(servers) > 0 {
 		near = servers[0]
 	}
 	address, err := peerAddress(c, near)
@@ -49,13 +49,13 @@ func openPeers(c config.Config, carrier *carrier, m *metrics.Metrics, logger *sl
 		Instance: cluster.NewInstance(),
 		Address:  net.JoinHostPort(address.advertised, strconv.Itoa(portOf(socket))),
 	}
-	client := redis.NewClient(carrier.options)
-	p := &peers{listener: socket, directory: client, network: cluster.NewNetwork(self, carrier.keys, logger)}
+	client := redis.NewClient(link.options)
+	p := &peers{listener: socket, directory: client, network: cluster.NewNetwork(self, link.keys, logger)}
 	p.member = cluster.NewMember(cluster.MemberOptions{
 		Self: self, Network: p.network, Logger: logger, Observer: m.Peers(),
-		Directory: cluster.NewRedisDirectory(client, carrier.options.ChannelPrefix),
+		Directory: cluster.NewRedisDirectory(client, link.options.ChannelPrefix),
 	})
-	carrier.member.Store(p.member)
+	link.member.Store(p.member)
 	return p, nil
 }
 

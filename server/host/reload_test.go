@@ -91,18 +91,18 @@ func TestClusterKeysAreExchangedWithoutARestart(t *testing.T) {
 	w := watch(t)
 	file, previousFile := w.put("key", old), filepath.Join(w.folder, "previous")
 	c := config.Config{ClusterKey: old, ClusterKeyFile: file, ClusterKeyPreviousFile: previousFile}
-	carrier, err := openCarrier(c, nil, w.reloads.logger)
+	link, err := openClusterLink(c, nil, w.reloads.logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	carrier.watch(&w.reloads, c)
+	link.watch(&w.reloads, c)
 	accepts := func(key string) bool {
 		keys, err := cluster.NewKeys([]byte(key))
 		if err != nil {
 			t.Fatal(err)
 		}
 		claims := cluster.Claims{Hub: "Chat", ConnectionID: "id", IssuedAt: time.Now()}
-		_, err = carrier.keys.Verify("Chat", keys.Issue(claims), claims.IssuedAt)
+		_, err = link.keys.Verify("Chat", keys.Issue(claims), claims.IssuedAt)
 		return err == nil
 	}
 	check := func(when string, wantOld, wantNext bool) {
@@ -125,12 +125,12 @@ func TestClusterKeysAreExchangedWithoutARestart(t *testing.T) {
 func TestRedisIsAskedWithThePasswordOfTheDay(t *testing.T) {
 	w := watch(t)
 	c := config.Config{RedisConnection: "redis:6379,password=in-the-string", RedisPassword: "one", RedisPasswordFile: w.put("password", "one")}
-	carrier := &carrier{}
-	options, err := redisSettings(c, &carrier.login)
+	link := &clusterLink{}
+	options, err := redisSettings(c, &link.login)
 	if err != nil {
 		t.Fatal(err)
 	}
-	carrier.watch(&w.reloads, c)
+	link.watch(&w.reloads, c)
 	expect := func(want string) {
 		t.Helper()
 		w.reloads.look()

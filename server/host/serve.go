@@ -103,7 +103,7 @@ func (h *Host) mountHub(routes *routes, hub Hub, origins *origins, limit *negoti
 	if hub.Registered != nil {
 		hub.Registered(registered)
 	}
-	endpoint := origins.handler(limit.handler(h.carrier.gate(registered.Endpoint(endpointOptions))))
+	endpoint := origins.handler(limit.handler(h.link.gate(registered.Endpoint(endpointOptions))))
 	if err := routes.add(hub.Path, endpoint); err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis"
 )
 
-// carrier is what joins a server with others: the backplane, and the keys with which all of them prove tokens.
-type carrier struct {
+// clusterLink is what joins a server with others: the backplane, and the keys with which all of them prove tokens.
+type clusterLink struct {
 	backplane backplane.Backplane
 	keys      *cluster.Keys
 	checks    []check
@@ -38,8 +38,8 @@ type carrier struct {
 	work   sync.WaitGroup
 }
 
-// openCarrier starts to connect and returns at once; joined tells when the server is one of the cluster.
-func openCarrier(c config.Config, m *metrics.Metrics, logger *slog.Logger) (*carrier, error) {
+// openClusterLink starts to connect and returns at once; joined tells when the server is one of the cluster.
+func openClusterLink(c config.Config, m *metrics.Metrics, logger *slog.Logger) (*clusterLink, error) {
 	key, others := clusterKeys(c.ClusterKey, c.ClusterKeyPrevious)
 	given := len(key) > 0
 	if !given {
@@ -52,9 +52,9 @@ func openCarrier(c config.Config, m *metrics.Metrics, logger *slog.Logger) (*car
 		return nil, config.Problem("ClusterKey", "%v", err)
 	}
 	if c.RedisConnection == "" {
-		return &carrier{backplane: &backplane.Memory{}, keys: keys}, nil
+		return &clusterLink{backplane: &backplane.Memory{}, keys: keys}, nil
 	}
-	result := &carrier{keys: keys, logger: logger, reconnected: make(chan struct{}, 1)}
+	result := &clusterLink{keys: keys, logger: logger, reconnected: make(chan struct{}, 1)}
 	if result.options, err = redisSettings(c, &result.login); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func clusterKeys(current, previous string) (key []byte, others [][]byte) {
 	return []byte(current), others
 }
 
-func (c *carrier) replaceKeys(current, previous string) error {
+func (c *clusterLink) replaceKeys(current, previous string) error {
 	key, others := clusterKeys(current, previous)
 	return c.keys.Replace(key, others...)
 }
@@ -119,7 +119,7 @@ func setBackplane(options *redis.Options, from config.Backplane) {
 }
 
 // watch takes over keys and passwords that change in their files.
-func (c *carrier) watch(reloads *reloads, from config.Config) {
+func (c *clusterLink) watch(reloads *reloads, from config.Config) {
 	if from.ClusterKey != "" {
 		reloads.watch(func(texts []string) error { return c.replaceKeys(texts[0], texts[1]) },
 			value{key: "ClusterKey", text: from.ClusterKey, file: from.ClusterKeyFile},
@@ -134,7 +134,7 @@ func (c *carrier) watch(reloads *reloads, from config.Config) {
 		value{key: "RedisPassword", text: from.RedisPassword, file: from.RedisPasswordFile})
 }
 
-func (c *carrier) openRedis(observer redis.Observer) {
+func (c *clusterLink) openRedis(observer redis.Observer) {
 	count := observer.StateChanged
 	observer.StateChanged = func(state redis.State) {
 		count(state)
@@ -162,11 +162,11 @@ func (c *carrier) openRedis(observer redis.Observer) {
 
 // joined tells whether the server has been one of the cluster at least once. A Redis that is lost later changes
 // nothing: taking all servers from their clients at once would help nobody.
-func (c *carrier) joined() bool {
+func (c *clusterLink) joined() bool {
 	return c.redis == nil || c.agreed.Load() && c.redis.State().EverConnected
 }
 
-func (c *carrier) state() (text string, well bool) {
+func (c *clusterLink) state() (text string, well bool) {
 	state := c.redis.State()
 	switch {
 	case !state.EverConnected:
@@ -194,7 +194,7 @@ func connectedText(state redis.State) string {
 }
 
 // agree gets the key of the cluster, and puts it back into a Redis that came back without it.
-func (c *carrier) agree(ctx context.Context) {
+func (c *clusterLink) agree(ctx context.Context) {
 	key, err := redis.ClusterKey(ctx, c.options)
 	if err == nil {
 		err = c.keys.Replace(key)
@@ -218,7 +218,7 @@ func (c *carrier) agree(ctx context.Context) {
 
 // restore returns the key that the cluster has now. If another server was faster with a new one, tokens made with the
 // old one stay good on this server.
-func (c *carrier) restore(ctx context.Context, key []byte) []byte {
+func (c *clusterLink) restore(ctx context.Context, key []byte) []byte {
 	err := redis.RestoreClusterKey(ctx, c.options, key)
 	if !errors.Is(err, redis.ErrBadClusterKey) {
 		return key
@@ -238,7 +238,7 @@ func (c *carrier) restore(ctx context.Context, key []byte) []byte {
 }
 
 // gate turns clients away until the server is one of the cluster: what they would negotiate nobody else would know.
-func (c *carrier) gate(next http.Handler) http.Handler {
+func (c *clusterLink) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.joined() {
 			next.ServeHTTP(w, r)
@@ -249,8 +249,8 @@ func (c *carrier) gate(next http.Handler) http.Handler {
 	})
 }
 
-// close ends all that openCarrier started.
-func (c *carrier) close() error {
+// close ends all that openClusterLink started.
+func (c *clusterLink) close() error {
 	if c.redis == nil {
 		return nil
 	}
