@@ -75,11 +75,13 @@ func TestAReleaseIsOfOneVersionThroughout(t *testing.T) {
 		"a chart that is none": {chartPath, "{", []string{chartPath}},
 		"another image":        {manifestPath, strings.Replace(manifest, "hubserver:1.2.3", "hubserver:1.2.2", 1), []string{"hubserver:1.2.2"}},
 		"no image":             {manifestPath, "", []string{"chatcluster/operator", "chatcluster/hubserver"}},
+		"an old README":        {"README.md", "There is no release\nyet: make images.\n", []string{"README.md says"}},
+		"an old changelog":     {"CHANGELOG.md", "The project has no release yet.\n\n" + changelog, []string{"CHANGELOG.md says"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			checkout := fstest.MapFS{
-				"CHANGELOG.md": {Data: []byte(changelog)}, chartPath: {Data: []byte(chart)}, manifestPath: {Data: []byte(manifest)},
+				"README.md": {Data: []byte("# Product\n")}, "CHANGELOG.md": {Data: []byte(changelog)}, chartPath: {Data: []byte(chart)}, manifestPath: {Data: []byte(manifest)},
 			}
 			checkout[c.path] = &fstest.MapFile{Data: []byte(c.content)}
 			_, err := release(checkout, "v1.2.3")
@@ -97,7 +99,8 @@ func TestAReleaseIsOfOneVersionThroughout(t *testing.T) {
 
 func TestWhatIsMissingIsNamed(t *testing.T) {
 	_, err := release(fstest.MapFS{"CHANGELOG.md": {Data: []byte(changelog)}}, "v1.2.3")
-	if err == nil || !strings.Contains(err.Error(), chartPath) || !strings.Contains(err.Error(), manifestPath) {
+	if err == nil || !strings.Contains(err.Error(), chartPath) || !strings.Contains(err.Error(), manifestPath) ||
+		!strings.Contains(err.Error(), "README.md") {
 		t.Errorf("error %v, want one that names the files", err)
 	}
 }

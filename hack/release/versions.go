@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -17,6 +18,22 @@ const (
 
 // imagePattern finds our images and their tags, as fields and as flags of the operator.
 var imagePattern = regexp.MustCompile(`docker\.io/chatcluster/([a-z]+):([^\s"']+)`)
+
+// checkPages complains about pages that say what is right before the first release only.
+func checkPages(checkout fs.FS) error {
+	var problems []error
+	for _, page := range []string{"README.md", "CHANGELOG.md"} {
+		content, err := fs.ReadFile(checkout, page)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("reading a page: %w", err))
+			continue
+		}
+		if text := strings.Join(strings.Fields(string(content)), " "); strings.Contains(text, "no release yet") {
+			problems = append(problems, fmt.Errorf("%s says that there is no release yet: CONTRIBUTING.md says what comes instead", page))
+		}
+	}
+	return errors.Join(problems...)
+}
 
 // checkChart complains about a chart of another version, or one that installs images of another.
 func checkChart(checkout fs.FS, version string) error {
