@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
+	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
 )
 
 // refuse makes a host that cannot be and returns why.
@@ -90,7 +91,7 @@ func TestHubsThatCannotBeServed(t *testing.T) {
 
 func TestHostThatIsNotRunGivesItsAddressesBack(t *testing.T) {
 	settings := config.Default()
-	settings.URLs = []config.Address{{Host: "127.0.0.1"}}
+	settings.URLs = []config.Address{{Host: "127.0.0.1", Port: redistest.FreePort(t)}}
 	host, err := New(Options{Config: settings, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/chatcluster/chatcluster/server/freeport"
 	"github.com/chatcluster/chatcluster/server/host"
 	"github.com/chatcluster/chatcluster/server/host/config"
 	"github.com/chatcluster/chatcluster/server/web"
@@ -38,14 +40,15 @@ const patience = 20 * time.Second
 // freePorts are ports that nobody uses at this moment.
 func freePorts(t *testing.T) ports {
 	t.Helper()
-	var numbers [3]int
-	for at := range numbers {
-		socket, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	var numbers []int
+	for len(numbers) < 3 {
+		port, err := freeport.Find(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = socket.Close() }()
-		numbers[at] = socket.Addr().(*net.TCPAddr).Port
+		if !slices.Contains(numbers, port) {
+			numbers = append(numbers, port)
+		}
 	}
 	return ports{numbers[0], numbers[1], numbers[2]}
 }

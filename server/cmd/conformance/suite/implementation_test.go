@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chatcluster/chatcluster/server/freeport"
 )
 
 // implementation is a hub server as a program.
@@ -232,14 +233,7 @@ func isSetting(variable string) bool {
 	return slices.Contains(settingNames, name)
 }
 
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
-}
+func freePort() (int, error) { return freeport.Find(context.Background()) }
 
 // awaitHealth waits until the server answers.
 func (s *server) awaitHealth() error {
