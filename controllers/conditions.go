@@ -211,16 +211,22 @@ func degraded(s *scope, redis, hub, progressing verdict) verdict {
 		return verdict{true, redis.reason, redis.message}
 	case redis.reason == v1alpha1.ReasonRedisWritesRefused && serving:
 		return verdict{true, redis.reason, redis.message}
-	case !redis.is && serving && s.wanted.Replicated(): // a part of a Cluster may serve, and the message names what does not
-		return verdict{true, v1alpha1.ReasonRedisAway, redis.message}
 	case !redis.is && serving:
-		return verdict{true, v1alpha1.ReasonRedisAway, "hub servers run without Redis: their clients stay, messages do not pass"}
+		return verdict{true, v1alpha1.ReasonRedisAway, redisAwayText(s, redis)}
 	case atRisk(s) != "" && !progressing.is:
 		return verdict{true, v1alpha1.ReasonRedisAtRisk, atRisk(s)}
 	case !hub.is && !progressing.is:
 		return verdict{true, v1alpha1.ReasonHubsMissing, hub.message}
 	}
 	return verdict{false, v1alpha1.ReasonHealthy, "all is well"}
+}
+
+// redisAwayText says what hub servers do without Redis, or a part of it.
+func redisAwayText(s *scope, redis verdict) string {
+	if s.wanted.Replicated() { // a part of a Cluster may serve, and the message names what does not
+		return redis.message
+	}
+	return "hub servers run without Redis: their clients stay, messages do not pass"
 }
 
 // summary sums up: not before all runs as the spec says.

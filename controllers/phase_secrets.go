@@ -84,6 +84,11 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 	}
 	s.rotates(state, again)
 	s.wanted.RedisLineage = state.Lineage
+	return r.applyRedisAuth(ctx, s, state)
+}
+
+// applyRedisAuth writes the passwords, and the authorities of all certificates that servers may still show.
+func (r *Reconciler) applyRedisAuth(ctx context.Context, s *scope, state rotation.Secret) error {
 	configuration := children.RedisAuth(s.cluster, state)
 	if authorities := s.redisAuthorities(); len(authorities) > 0 {
 		configuration.WithData(map[string][]byte{children.AuthoritiesKey: authorities})

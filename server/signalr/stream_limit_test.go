@@ -12,7 +12,7 @@ import (
 type collector struct{ ended, goOn chan struct{} }
 
 func (h *collector) Collect(_ *signalr.Context, items iter.Seq2[int, error]) {
-	for range items { //nolint:revive // until the end
+	for range items { // until the end
 	}
 	h.ended <- struct{}{}
 	<-h.goOn

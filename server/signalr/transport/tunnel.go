@@ -83,12 +83,12 @@ func (m *Manager) enter(t *tunnel) bool {
 	if m.tunnelsOf == nil {
 		m.tunnelsOf = make(map[string][]*tunnel)
 	}
-	of := append(m.tunnelsOf[t.connectionID], t)
-	if len(of) > maximumTunnels {
+	of := m.tunnelsOf[t.connectionID]
+	if len(of) == maximumTunnels {
 		of[0].cancel()
 		of = slices.Delete(of, 0, 1)
 	}
-	m.tunnelsOf[t.connectionID] = of
+	m.tunnelsOf[t.connectionID] = append(of, t)
 	return true
 }
 
