@@ -64,8 +64,8 @@ func (h *Hub) enter(ctx context.Context, connectionID string) (*connection, erro
 
 // command carries out a group command of another server. Those for a connection that moves are cut by the fence as messages
 // are: what comes before it is for the old server, what comes behind it for the new one. Where the old one finds that the connection has
-// gone, its error is ErrMoved. It must not wait for the new one: a connection that has come back would wait for it, too, and a command
-// that was given up after that could still be carried out, behind later ones. local tells that this server has acted.
+// gone, its error is ErrMoved. It does not wait for the new one: the command of a connection that has come back would wait behind
+// itself. local tells that this server has acted.
 func (h *Hub) command(ctx context.Context, connectionID string, act func(*connection) (bool, error)) (local bool, err error) {
 	if expected := h.index.expectedConnection(connectionID); expected != nil {
 		if err := expected.arrival.awaited(ctx); err != nil {

@@ -11,8 +11,6 @@ import (
 var (
 	// ErrUnavailable: the carrier cannot be reached now, the message was not accepted.
 	ErrUnavailable = errors.New("backplane is unavailable")
-	// ErrMoved: a group command came when its connection was here, which has gone to another server since.
-	ErrMoved = errors.New("connection has moved to another server")
 	// ErrConnectionNotFound: no server has the connection that a client result was asked of.
 	ErrConnectionNotFound = errors.New("connection does not exist")
 	// ErrClosed: the backplane has been closed.
@@ -59,6 +57,9 @@ type Message struct {
 	InvocationID string
 	ReturnTo     string
 }
+
+// ErrMoved is a Receiver's answer to a group command that came when its connection was here, which has gone to another server since.
+var ErrMoved = errors.New("connection has moved to another server")
 
 // Receiver is a hub on one server as its backplane sees it. The backplane calls Deliver for one target strictly in
 // the order of publishing, and never calls it concurrently for one hub; no method may block on the network.
