@@ -37,7 +37,10 @@ const (
 // The limits of connections between servers. A request to a peer has none as a whole: polls and event streams take as
 // long as they take.
 const (
-	dialTimeout         = 2 * time.Second
+	dialTimeout = 2 * time.Second
+	// handshakeTimeout is longer: who has taken the connection is there, and may be short of processor time. A client of long polling
+	// whose request does not get through has lost its connection.
+	handshakeTimeout    = 5 * time.Second
 	idlePerPeer         = 64
 	clientIdleTimeout   = 90 * time.Second
 	forwardBufferSize   = 4096
@@ -60,7 +63,7 @@ func NewNetwork(self Peer, keys *Keys, logger *slog.Logger) *HTTPNetwork {
 	n := &HTTPNetwork{machine: machineOf(self.Instance), transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:     keys.PeerTLS(),
-		TLSHandshakeTimeout: dialTimeout,
+		TLSHandshakeTimeout: handshakeTimeout,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: idlePerPeer,
 		IdleConnTimeout:     clientIdleTimeout,

@@ -11,8 +11,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/chatcluster/chatcluster/server/signalr/transport/pipetest"
 )
 
 // keyOf returns a cluster key.
@@ -135,6 +139,45 @@ func TestAnswersOfTheWrongServerAreNone(t *testing.T) {
 	if len(recorder.Body.Bytes()) > 0 || len(recorder.Result().Header) > 0 {
 		t.Errorf("something was answered: %v %q", recorder.Result().Header, recorder.Body)
 	}
+}
+
+// busyListener is that of a server which takes connections, and then finds no time for them for a while.
+type busyListener struct {
+	*pipetest.Network
+	busy time.Duration
+}
+
+func (l busyListener) Accept() (net.Conn, error) {
+	conn, err := l.Network.Accept()
+	return &busyConn{Conn: conn, busy: l.busy}, err
+}
+
+type busyConn struct {
+	net.Conn
+	busy time.Duration
+	once sync.Once
+}
+
+func (c *busyConn) Read(buffer []byte) (int, error) {
+	c.once.Do(func() { time.Sleep(c.busy) })
+	return c.Conn.Read(buffer)
+}
+
+func TestAServerThatIsBusyIsNotTakenForOneThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, self := mustKeys(t, keyOf("k")), Peer{Instance: "machine_owner", Address: "owner:1"}
+		member := NewMember(MemberOptions{Self: self, Directory: newSimulatedDirectory(), Network: &simulatedNetwork{}})
+		defer member.Close(context.Background())
+		member.own("c", 1)
+		pipes, server := pipetest.New(), member.Server(keys, notForwarded(t))
+		go func() { _ = server.ServeTLS(busyListener{pipes, 4 * time.Second}, "", "") }()
+		defer func() { _ = server.Close() }()
+		network := newTestNetwork(t, keys, "machine")
+		network.transport.DialContext = pipes.Dial
+		if owns, err := network.Owns(t.Context(), self, "c"); !owns || err != nil {
+			t.Errorf("owns: %v, %v", owns, err)
+		}
+	})
 }
 
 func TestRefusedConnectionsTellThatAServerIsGone(t *testing.T) {
