@@ -74,15 +74,31 @@ func (p *polled) start(method string, body io.Reader) <-chan *httptest.ResponseR
 	return answered
 }
 
+// heldAnswer is an answer that is not given before the test goes on.
+type heldAnswer struct {
+	*httptest.ResponseRecorder
+	goOn <-chan struct{}
+}
+
+func (h heldAnswer) WriteHeader(status int) {
+	<-h.goOn
+	h.ResponseRecorder.WriteHeader(status)
+}
+
 func TestAClientByLongPollingIsSentAwayWithoutAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startPolled(t, nil)
-		polling := p.start(http.MethodGet, nil)
+		answer, goOn, answered := httptest.NewRecorder(), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(answered)
+			p.endpoint.ServeHTTP(heldAnswer{answer, goOn}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/hub?id=c", nil))
+		}()
 		synctest.Wait()
 		if !p.connection.SendAway() || p.connection.SendAway() {
 			t.Error("a poll is to be ended once")
 		}
-		answer := <-polling
+		close(goOn)
+		<-answered
 		if answer.Code != http.StatusOK || answer.Body.Len() > 0 || answer.Header().Get("Connection") != "close" {
 			t.Errorf("the poll is answered with %d %q %v", answer.Code, answer.Body, answer.Header())
 		}
