@@ -73,11 +73,12 @@ func (m *Member) Answer(ctx context.Context, request MoveRequest) (MoveReply, er
 	switch request.Step {
 	case StepState:
 		return m.freeze(ctx, move), nil
-	case StepDone, StepGiveUp:
-		move.cancel()
-		move.mu.Lock()
-		defer move.mu.Unlock()
-		m.decide(move, request.Step == StepGiveUp, move.epoch)
+	case StepDone:
+		m.conclude(move, false) // without asking anybody else meanwhile: the new owner may have given the connection away by now
+		return MoveReply{}, nil
+	case StepGiveUp:
+		move.cancel() // a step may be under way
+		m.conclude(move, true)
 		return MoveReply{}, nil
 	}
 	return MoveReply{Refused: RefusedVersion}, nil
@@ -148,11 +149,11 @@ func (m *Member) beginGiving(ctx context.Context, move *giving) (Giver, error) {
 	}
 }
 
-// freeze gives out the state.
+// freeze gives out the state, once: who has it may commit the move, so that nothing else may decide here that the connection stays.
 func (m *Member) freeze(ctx context.Context, move *giving) MoveReply {
 	move.mu.Lock()
 	defer move.mu.Unlock()
-	if move.over || move.ctx.Err() != nil {
+	if move.over || move.frozen || move.ctx.Err() != nil {
 		return MoveReply{Refused: RefusedLate}
 	}
 	m.mu.Lock()
@@ -168,6 +169,13 @@ func (m *Member) freeze(ctx context.Context, move *giving) MoveReply {
 	}
 	move.frozen = true
 	return MoveReply{Payload: state}
+}
+
+// conclude ends a move as the new owner says.
+func (m *Member) conclude(move *giving, keep bool) {
+	move.mu.Lock()
+	defer move.mu.Unlock()
+	m.decide(move, keep, move.epoch)
 }
 
 // decide ends a move. move.mu is held.

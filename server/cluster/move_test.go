@@ -439,6 +439,26 @@ func TestALaterAttemptEndsAnEarlierOne(t *testing.T) {
 	})
 }
 
+// A request that comes twice must not decide that the connection stays, while who has its state from the first one commits.
+func TestTheStateIsGivenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := simulateMoves(t, 2, &faults{})
+		owner, next := m.members[0], m.members[1]
+		for _, step := range []struct {
+			step    Step
+			refused string
+		}{{StepPrepare, ""}, {StepState, ""}, {StepState, RefusedLate}} {
+			reply, err := owner.Answer(t.Context(), MoveRequest{Step: step.step, ConnectionID: theConnection, Attempt: "1", From: next.Self()})
+			if err != nil || reply.Refused != step.refused {
+				t.Errorf("step %d is answered %+v, %v", step.step, reply, err)
+			}
+		}
+		if _, acts := m.acts[owner]; acts {
+			t.Error("the owner acts again")
+		}
+	})
+}
+
 // Renewing its entries must not make an owner believe that a connection which is moving was taken from it.
 func TestAnOwnerThatAssertsDoesNotLoseWhatMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
