@@ -73,12 +73,8 @@ func (m *Member) Answer(ctx context.Context, request MoveRequest) (MoveReply, er
 	switch request.Step {
 	case StepState:
 		return m.freeze(ctx, move), nil
-	case StepDone:
-		m.conclude(move, false) // without asking anybody else meanwhile: the new owner may have given the connection away by now
-		return MoveReply{}, nil
-	case StepGiveUp:
-		move.cancel() // a step may be under way
-		m.conclude(move, true)
+	case StepDone, StepGiveUp:
+		m.conclude(move, request.Step == StepGiveUp)
 		return MoveReply{}, nil
 	}
 	return MoveReply{Refused: RefusedVersion}, nil
@@ -171,9 +167,13 @@ func (m *Member) freeze(ctx context.Context, move *giving) MoveReply {
 	return MoveReply{Payload: state}
 }
 
-// conclude ends a move as the new owner says.
+// conclude ends a move as the new owner says. Only a step that is under way is interrupted: it would also wake who finds out what has
+// become of the move, by asking a new owner that may have given the connection on by now, or by a change of the directory.
 func (m *Member) conclude(move *giving, keep bool) {
-	move.mu.Lock()
+	if !move.mu.TryLock() {
+		move.cancel()
+		move.mu.Lock()
+	}
 	defer move.mu.Unlock()
 	m.decide(move, keep, move.epoch)
 }
