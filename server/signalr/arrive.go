@@ -75,7 +75,7 @@ func newArrival(ctx context.Context, hub *Hub, candidate *transport.Connection, 
 // Request implements cluster.Taker.
 func (a *arrival) Request() []byte {
 	c := a.connection
-	request := handover.Request{Hub: c.hub.name, Domain: string(a.domain), Identity: identityOf(c.transport.Request().User)}
+	request := handover.Request{Hub: c.hub.name, Domain: string(a.domain), Identity: transport.IdentityOf(c.transport.Request().User)}
 	return request.Append(nil)
 }
 

@@ -66,7 +66,7 @@ func (g *giver) Prepare(ctx context.Context, connectionID, attempt string, paylo
 		return nil, cluster.Refuse(cluster.RefusedVersion, err)
 	}
 	c := (*Server)(g).connectionOf(request.Hub, connectionID)
-	if c == nil || identityOf(c.transport.Request().User) != request.Identity {
+	if c == nil || transport.IdentityOf(c.transport.Request().User) != request.Identity {
 		return nil, cluster.Refuse(cluster.RefusedEnded, nil)
 	}
 	if !c.mayGo(time.Now()) && !g.givingAway.Load() {
@@ -272,12 +272,4 @@ func (d *departure) postpone(end func()) bool {
 		d.postponed = end
 	}
 	return true
-}
-
-// identityOf names the user whom an endpoint's Authenticate returned, "" if it does not tell users apart.
-func identityOf(user any) string {
-	if named, ok := user.(interface{ Identity() string }); ok {
-		return named.Identity()
-	}
-	return ""
 }

@@ -7,7 +7,7 @@ import "time"
 func (m *Manager) arrive() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.emptied != nil || m.isFull() {
+	if m.refusal() != nil {
 		return false
 	}
 	m.arriving++

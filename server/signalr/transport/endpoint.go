@@ -145,7 +145,7 @@ func (x *exchange) connection() *Connection {
 		}
 	}
 	// Who has a token of another hub or of another user shall not even learn that it is one.
-	if connection == nil || connection.endpoint.hub != x.endpoint.hub || identityOf(connection.Request().User) != identityOf(x.user) {
+	if connection == nil || connection.endpoint.hub != x.endpoint.hub || IdentityOf(connection.Request().User) != IdentityOf(x.user) {
 		x.refuseUnknown()
 		return nil
 	}
@@ -164,8 +164,8 @@ func (x *exchange) refuseFull() {
 	x.respond(http.StatusServiceUnavailable, bodyFull)
 }
 
-// identityOf names the user whom Authenticate returned, "" if it returned none or does not tell users apart.
-func identityOf(user any) string {
+// IdentityOf names the user whom Authenticate returned, "" if it returned none or does not tell users apart.
+func IdentityOf(user any) string {
 	if named, ok := user.(interface{ Identity() string }); ok {
 		return named.Identity()
 	}

@@ -216,6 +216,11 @@ func (m *Manager) known(token string) (connection *Connection, ended bool) {
 func (m *Manager) room() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.refusal()
+}
+
+// refusal is room with mu held.
+func (m *Manager) refusal() error {
 	switch {
 	case m.emptied != nil:
 		return errClosing
@@ -238,14 +243,11 @@ func (m *Manager) add(connection *Connection, request *Request) (*Connection, er
 	if existing, ok := m.connections[connection.token]; ok {
 		return existing, nil
 	}
-	_, ended := m.ended[connection.token]
-	switch {
-	case ended:
+	if _, ended := m.ended[connection.token]; ended {
 		return nil, errUnknownToken
-	case m.emptied != nil:
-		return nil, errClosing
-	case m.isFull():
-		return nil, errFull
+	}
+	if err := m.refusal(); err != nil {
+		return nil, err
 	}
 	connection.session = connection.endpoint.application.Connect(connection)
 	m.connections[connection.token] = connection

@@ -61,7 +61,7 @@ func (x *exchange) hold(connectionID, token string) {
 	}
 	t := &tunnel{
 		manager: x.endpoint.manager, endpoint: x.endpoint, request: x.request, user: x.user,
-		identity: identityOf(x.user), connectionID: connectionID, token: token, client: taken.net, early: taken.early,
+		identity: IdentityOf(x.user), connectionID: connectionID, token: token, client: taken.net, early: taken.early,
 	}
 	t.ctx, t.cancel = context.WithCancel(context.WithoutCancel(x.request.Context()))
 	if !t.manager.enter(t) {
@@ -204,7 +204,7 @@ func (t *tunnel) attach() (owner io.ReadWriteCloser, adopted *Connection, err er
 // present returns the connection if this server has it by now: another socket of the client may have been faster.
 func (t *tunnel) present() *Connection {
 	connection, _ := t.manager.known(t.token)
-	if connection == nil || connection.endpoint.hub != t.endpoint.hub || identityOf(connection.Request().User) != t.identity {
+	if connection == nil || connection.endpoint.hub != t.endpoint.hub || IdentityOf(connection.Request().User) != t.identity {
 		return nil
 	}
 	return connection
