@@ -87,6 +87,7 @@ func TestAFormerAuthorityIsGoodUntilServersShowTheNext(t *testing.T) {
 	old := read(former, "1")
 	read(present, "2")
 	certificates.settle(key, old) // seen by a look that was before the Secret changed
+	certificates.settle(key, nil) // seen while the Secret had no certificate
 	if err := certificates.remembered(key, "2").config().VerifyConnection(state); err != nil {
 		t.Errorf("a certificate of the former authority, before the next one is shown: %v", err)
 	}

@@ -197,11 +197,11 @@ func (c *Certificates) remember(key types.NamespacedName, read *certificate) {
 }
 
 // settle forgets who vouched for certificates before, now that servers show the one that was read: the key of an authority that
-// was given up may be in wrong hands.
+// was given up may be in wrong hands. shown is nil while the Secret has none that can be read: then nothing is known.
 func (c *Certificates) settle(key types.NamespacedName, shown *certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known := c.known[key]; known != nil && known.version == shown.version && known.former != nil {
+	if known := c.known[key]; known != nil && shown != nil && known.version == shown.version && known.former != nil {
 		settled := *known // others may read it
 		settled.former = nil
 		c.known[key] = &settled
