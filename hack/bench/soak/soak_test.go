@@ -25,6 +25,8 @@ type fake struct {
 	connected, opened, scrapes atomic.Int64
 	// goroutinesLeft and bytesLeft stay behind for every connection.
 	goroutinesLeft, bytesLeft int64
+	// garbage is there for every connection at every other look.
+	garbage int64
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +37,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.hub.ServeHTTP(w, r)
 		return
 	}
+	looks := f.scrapes.Add(1)
+	bytes := f.bytesLeft + looks%2*f.garbage
 	_, _ = fmt.Fprintf(w, `# HELP go_goroutines Number of goroutines.
 signalr_server_active_connections{signalr_transport="web_sockets"} %d
 signalr_server_active_connections{signalr_transport="long_polling"} 0
@@ -42,7 +46,7 @@ go_goroutines %d
 go_memstats_heap_alloc_bytes %e
 go_gc_duration_seconds{quantile="0"} 1e-05
 go_gc_duration_seconds_count %d
-`, f.connected.Load(), 10+f.opened.Load()*f.goroutinesLeft, float64(1<<20+f.opened.Load()*f.bytesLeft), f.scrapes.Add(1))
+`, f.connected.Load(), 10+f.opened.Load()*f.goroutinesLeft, float64(1<<20+f.opened.Load()*bytes), looks)
 }
 
 func (f *fake) options(t *testing.T) soak.Options {
@@ -64,7 +68,7 @@ func (f *fake) options(t *testing.T) soak.Options {
 
 func TestSoundServerPasses(t *testing.T) {
 	t.Parallel()
-	f := &fake{hub: hubtest.New(hubtest.Faults{})}
+	f := &fake{hub: hubtest.New(hubtest.Faults{}), garbage: 1 << 20}
 	o := f.options(t)
 	var seen atomic.Int64
 	o.Each = func(soak.Sample) { seen.Add(1) }

@@ -17,8 +17,9 @@ type State struct {
 	// Heap is what is allocated and not yet collected, Resident the memory of the processes, both in bytes.
 	Heap, Resident int64
 
-	// collections is how often each server's garbage was collected.
+	// collections is how often each server's garbage was collected, heaps what each has allocated.
 	collections []float64
+	heaps       []int64
 }
 
 // The metrics that a State is made of; all but the first are those of every Go program.
@@ -55,6 +56,7 @@ func (s *scraper) look(ctx context.Context) (state State, err error) {
 		}
 		state.Connections += int64(values[connectionsMetric])
 		state.Goroutines += int64(values[goroutinesMetric])
+		state.heaps = append(state.heaps, int64(values[heapMetric]))
 		state.Heap += int64(values[heapMetric])
 		state.collections = append(state.collections, values[collectionsMetric])
 	}
@@ -90,14 +92,13 @@ const (
 	afterCollections = 2
 )
 
-// settled waits until the servers have no connections, no fewer goroutines than a while ago, and a heap that was collected.
-// Servers that do not get there are an error. Goroutines are the fewest that were seen: servers look after Redis and each
-// other all the time, and what comes and goes is no leak.
+// settled waits until the servers have no connections, no fewer goroutines than a while ago, and heaps that were collected.
+// Servers that do not get there are an error. Goroutines and heaps are the least that were seen: servers look after Redis and each
+// other all the time, and what comes and goes, as garbage does between two collections, is no leak.
 func (s *scraper) settled(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	var first, last State
-	fewest := int64(0)
+	var first, last, least State
 	var since time.Time
 	for {
 		state, err := s.look(ctx)
@@ -108,21 +109,31 @@ func (s *scraper) settled(ctx context.Context) (State, error) {
 		case err != nil:
 			return last, err
 		case first.collections == nil || state.Connections > 0:
-			first, fewest, since = state, state.Goroutines, time.Now()
-		case state.Goroutines < fewest:
-			fewest, since = state.Goroutines, time.Now()
+			first, least, since = state, state, time.Now()
+		case state.Goroutines < least.Goroutines:
+			since = time.Now()
 		}
-		last = state
+		last, least = state, least.lesser(state)
 		switch {
 		case time.Since(since) < s.rest:
 			pause(ctx, settlePause)
 		case collected(first, last):
-			last.Goroutines = fewest
+			last.Goroutines, last.Heap = least.Goroutines, least.Heap
 			return last, nil
 		default:
 			pause(ctx, busyPause)
 		}
 	}
+}
+
+// lesser is of two looks the lesser number of goroutines and the lesser heap of each server.
+func (s State) lesser(other State) State {
+	least := State{Goroutines: min(s.Goroutines, other.Goroutines), heaps: make([]int64, len(other.heaps))}
+	for i, heap := range other.heaps {
+		least.heaps[i] = min(heap, s.heaps[i])
+		least.Heap += least.heaps[i]
+	}
+	return least
 }
 
 // collected tells whether each server's garbage was collected often enough between two looks.
