@@ -2,6 +2,7 @@ package signalr_test
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -190,5 +191,28 @@ func TestAClientThatNeverAcknowledgesIsDroppedAlthoughItReadsAndPings(t *testing
 		case <-timeout:
 			t.Fatal("the connection is still there")
 		}
+	}
+}
+
+// TestAClientThatResetsWhileItsAnswersWaitIsGone has a client flood the server with calls until that reads no more, because the answers
+// are not read. Nobody reads from the socket then, and only who writes learns that it has gone.
+func TestAClientThatResetsWhileItsAnswersWaitIsGone(t *testing.T) {
+	implementation := &testHub{gone: make(chan error, 1)}
+	_, address := startHub(t, implementation, signalr.HubOptions{}, signalr.EndpointOptions{TransportSendTimeout: time.Hour})
+	conn := upgrade(t, address)
+	call := `{"type":1,"invocationId":"1","target":"Echo","arguments":["` + strings.Repeat("x", 20_000) + `"]}` + "\x1e"
+	frame := binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(call)))
+	frame = append(append(frame, 0, 0, 0, 0), call...)
+	for err := error(nil); err == nil; {
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = conn.Write(frame)
+	}
+	if err := errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-implementation.gone:
+	case <-time.After(patience):
+		t.Fatal("the connection is still there")
 	}
 }

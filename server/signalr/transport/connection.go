@@ -78,6 +78,8 @@ type Connection struct {
 	// socket is what is attached, resumable whether there was one before.
 	socket    attachment
 	resumable bool
+	// breakage is that of socket, when it cannot be written to.
+	breakage breakage
 	// idleSince is when nothing was attached any more.
 	idleSince time.Time
 	// closeCode is the WebSocket close code of a connection that ends by the server's will.
@@ -213,7 +215,10 @@ func (c *Connection) receive(socket attachment, data []byte) bool {
 	room := c.session.Receive(data)
 	c.receiving.Unlock()
 	if room != nil {
-		<-room
+		select {
+		case <-room:
+		case <-c.unwritable(socket):
+		}
 	}
 	return true
 }
@@ -262,6 +267,8 @@ func (c *Connection) attach(socket attachment, request *Request) bool {
 	previous, resumed := c.socket, c.resumable
 	kind := c.kind
 	c.state, c.socket, c.resumable = stateAttached, socket, true
+	c.breakage.happen() // for those who still read from the one before
+	c.breakage = breakage{}
 	c.mu.Unlock()
 	if previous != nil {
 		c.outbox.detach(previous)

@@ -67,6 +67,7 @@ func (s *webSocket) fail(err error) {
 		s.connection.Abort(ErrSlowClient)
 	}
 	_ = s.net.Close()
+	s.connection.breaks(s)
 }
 
 // awaitClose gives the client time to answer the close frame that has just been written.
