@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -148,13 +149,21 @@ func (x *exchange) answer(connection *Connection, pending *poll) bool {
 	return true
 }
 
+// respondPoll answers a poll. A client is slow that does not take the next piece in time: for how long all of them take there is no
+// limit, as there is none for the other transports.
 func (x *exchange) respondPoll(body []byte) error {
 	header := x.writer.Header()
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	_ = http.NewResponseController(x.writer).SetWriteDeadline(time.Now().Add(x.endpoint.options.TransportSendTimeout))
-	if _, err := x.writer.Write(body); err != nil {
-		return slowOrGone(err)
+	control := http.NewResponseController(x.writer)
+	renew := func() { _ = control.SetWriteDeadline(time.Now().Add(x.endpoint.options.TransportSendTimeout)) }
+	renew()
+	x.writer.WriteHeader(http.StatusOK)
+	for piece := range slices.Chunk(body, maximumBatch) {
+		renew()
+		if _, err := x.writer.Write(piece); err != nil {
+			return slowOrGone(err)
+		}
 	}
 	return nil
 }
