@@ -82,3 +82,12 @@ func TestFailedTLSHandshakesAreNoNews(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestAClientMayWriteTheAddressOfANegotiationAsItWorkedWithASPNETCore(t *testing.T) {
+	r := start(t, nil)
+	for _, path := range []string{"/chatHub/negotiate", "/chathub/NEGOTIATE", "/chatHub/Negotiate/"} {
+		if status, body := r.do(http.MethodPost, path+"?negotiateVersion=1", nil); status != http.StatusOK || !strings.Contains(body, `"connectionToken"`) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func (l *negotiationLimit) handler(next http.Handler) http.Handler {
 // beginsConnection tells requests that begin a connection from those that continue one.
 func beginsConnection(r *http.Request) bool {
 	if r.Method == http.MethodPost {
-		return strings.HasSuffix(canonical(r.URL.Path), "/negotiate")
+		return transport.IsNegotiation(r.URL.Path)
 	}
 	if r.Method != http.MethodGet {
 		return false

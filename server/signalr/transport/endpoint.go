@@ -79,7 +79,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	exchange := &exchange{endpoint: e, writer: w, request: r, query: query, user: user}
 	switch {
-	case strings.HasSuffix(r.URL.Path, "/negotiate"):
+	case IsNegotiation(r.URL.Path):
 		exchange.negotiate()
 	case isEventStream(r):
 		exchange.serveEvents()
@@ -94,6 +94,12 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		exchange.respond(http.StatusMethodNotAllowed, "")
 	}
+}
+
+// IsNegotiation tells the path of a negotiation from that of a connection. Case and a slash at the end do not matter, as in the
+// routing of ASP.NET Core.
+func IsNegotiation(path string) bool {
+	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(path, "/")), "/negotiate")
 }
 
 func (e *Endpoint) authenticate(w http.ResponseWriter, r *http.Request) (any, bool) {
