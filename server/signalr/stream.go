@@ -153,21 +153,22 @@ func (s *streams) closeAll() {
 
 // runStreaming runs a call that sends or receives a stream.
 func (c *connection) runStreaming(call *invocation) {
-	defer c.streams.finish(call)
+	result, errorText := c.stream(call)
+	// Before the client is told: it may use the ids again, and count on the room, as soon as it has the answer.
+	c.streams.finish(call)
+	c.answerCall(call, result, errorText, !call.method.stream)
+}
+
+// stream runs such a call to its end and returns what to answer.
+func (c *connection) stream(call *invocation) (result any, errorText string) {
 	result, err := c.execute(call)
-	if !call.method.stream {
-		text := ""
-		if err != nil {
-			text = c.failure(call.method, err)
-		}
-		c.answerCall(call, result, text, true)
-		return
+	switch {
+	case err != nil:
+		return nil, c.failure(call.method, err)
+	case call.method.stream:
+		return nil, c.sendStream(call, reflect.ValueOf(result))
 	}
-	if err != nil {
-		c.answerCall(call, nil, c.failure(call.method, err), false)
-		return
-	}
-	c.answerCall(call, nil, c.sendStream(call, reflect.ValueOf(result)), false)
+	return result, ""
 }
 
 // sendStream sends the items of a stream. It returns the error text for the completion.
