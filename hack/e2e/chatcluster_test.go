@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
@@ -200,7 +201,17 @@ func (s *suite) testUninstall(t *testing.T) {
 	}
 	await(t, "the end of all that belongs to the release", patience, func(ctx context.Context) (string, error) {
 		left, err := s.labelled(ctx, v1alpha1.LabelInstance, release)
-		return strings.Join(left, ", "), err
+		if err != nil {
+			return "", err
+		}
+		leases, err := s.kubernetes.CoordinationV1().Leases(operatorNamespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return "", fmt.Errorf("listing leases: %w", err)
+		}
+		for _, lease := range leases.Items { // no chart knows of it: it is of the operator's ServiceAccount
+			left = append(left, "Lease "+lease.Name)
+		}
+		return strings.Join(left, ", "), nil
 	})
 	s.runHelm(t, s.upgradeArguments(chart)...)
 	if err := c.scale(t.Context(), 2); err != nil {

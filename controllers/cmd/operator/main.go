@@ -15,7 +15,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -156,6 +155,10 @@ func operate(ctx context.Context, s settings, namespace string) error {
 	if err != nil {
 		return fmt.Errorf("find the Kubernetes cluster (KUBECONFIG or ~/.kube/config outside of it): %w", err)
 	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client of the API server: %w", err)
+	}
 	scheme, err := controllers.NewScheme()
 	if err != nil {
 		return err
@@ -166,16 +169,14 @@ func operate(ctx context.Context, s settings, namespace string) error {
 		Concurrency: s.concurrency,
 		Redis:       redisadmin.Teller{},
 		Hands:       redisHands(),
-	}
-	if options.Fetch, err = fetch(config, namespace); err != nil {
-		return err
+		Fetch:       fetch(client, namespace),
 	}
 	mgr, err := ctrl.NewManager(config, controllers.ManagerOptions(options, manager.Options{
 		Scheme:                        scheme,
 		Metrics:                       metricsserver.Options{BindAddress: s.metrics},
 		HealthProbeBindAddress:        s.health,
 		LeaderElection:                s.leaderElect,
-		LeaderElectionID:              "operator.chatcluster.dev",
+		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       namespace,
 		LeaderElectionReleaseOnCancel: true,
 	}))
@@ -187,6 +188,11 @@ func operate(ctx context.Context, s settings, namespace string) error {
 	}
 	if err := controllers.Setup(ctx, mgr, options); err != nil {
 		return err
+	}
+	if s.leaderElect && namespace != "" {
+		if err := ownLease(ctx, client, namespace); err != nil {
+			ctrl.Log.Info("The lease of the operator stays when the operator is uninstalled", "lease", leaseName, "reason", err.Error())
+		}
 	}
 	ctrl.Log.Info("Starting", "version", build(), "hubImage", s.hubImage, "redisImage", s.redisImage)
 	if err := mgr.Start(ctx); err != nil {
@@ -210,13 +216,9 @@ func redisHands() func(controllers.RedisAccess) controllers.RedisHands {
 }
 
 // fetch reads metrics from the pods, or through the API server where the operator is outside of their network.
-func fetch(config *rest.Config, namespace string) (load.Fetch, error) {
+func fetch(client kubernetes.Interface, namespace string) load.Fetch {
 	if namespace != "" {
-		return load.Direct(http.DefaultClient), nil
+		return load.Direct(http.DefaultClient)
 	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("make a client of the API server: %w", err)
-	}
-	return load.ThroughServer(client.CoreV1().RESTClient()), nil
+	return load.ThroughServer(client.CoreV1().RESTClient())
 }
