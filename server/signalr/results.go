@@ -16,7 +16,8 @@ type results struct {
 	// mu guards what follows. Nothing is called while it is held.
 	mu      sync.Mutex
 	pending map[string]*pendingResult
-	// owed are the ids of those that local clients have to answer, by connection id.
+	// owed are the ids of those that local clients have to answer, by connection id. Each is that of a pending result which names
+	// the client.
 	owed map[string]map[string]struct{}
 }
 
@@ -43,8 +44,11 @@ func (r *results) expect(id string, result *pendingResult) bool {
 		r.pending, r.owed = make(map[string]*pendingResult), make(map[string]map[string]struct{})
 	}
 	client := result.connectionID
-	if present := r.pending[id]; present != nil && present.awaitedHere {
-		result = present // this server's own call took the way through the backplane
+	if present := r.pending[id]; present != nil {
+		r.unassign(id, present) // whoever else was asked under this id has nothing to answer any more
+		if present.awaitedHere {
+			result = present // this server's own call took the way through the backplane
+		}
 	}
 	r.pending[id] = result
 	return r.assign(id, result, client)
