@@ -52,8 +52,8 @@ type Message struct {
 	Excluded []string
 	// Encodings hold the same invocation in each protocol.
 	Encodings []Encoding
-	// InvocationID and ReturnTo are set when the client's result is wanted: its completion goes to Hub.Return with
-	// ReturnTo, an address that only the backplane understands.
+	// InvocationID and ReturnTo are set when the client's result is wanted, for ScopeConnection only: its completion goes to
+	// Hub.Return with ReturnTo, an address that only the backplane understands.
 	InvocationID string
 	ReturnTo     string
 }

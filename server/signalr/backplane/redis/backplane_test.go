@@ -175,6 +175,29 @@ func TestClientResultCrossesServers(t *testing.T) {
 	}
 }
 
+// What asks many for one result is a message to them all the same, as it is for ASP.NET Core.
+func TestOnlyAConnectionIsAskedForAResult(t *testing.T) {
+	receiver := newRecorder()
+	hub := openHub(t, startPlane(t, startMini(t), nil), receiver)
+	if err := hub.Subscribe(testContext(t), toGroup("g"), toUser("u"), toConnection("c1")); err != nil {
+		t.Fatal(err)
+	}
+	question := textMessage("question")
+	question.InvocationID, question.ReturnTo = hub.NewInvocation()
+	for target, want := range map[backplane.Target]backplane.Message{
+		toAll: {}, toGroup("g"): {}, toUser("u"): {},
+		toConnection("c1"): {InvocationID: question.InvocationID, ReturnTo: question.ReturnTo},
+	} {
+		if err := hub.Publish(testContext(t), target, question); err != nil {
+			t.Fatal(err)
+		}
+		got := receiver.expect(t, target, "question")
+		if got.InvocationID != want.InvocationID || got.ReturnTo != want.ReturnTo {
+			t.Errorf("%+v is asked for %q at %q", target, got.InvocationID, got.ReturnTo)
+		}
+	}
+}
+
 func TestClientResultOfAnUnknownConnectionFails(t *testing.T) {
 	hub := openHub(t, startPlane(t, startMini(t), nil), newRecorder())
 	question := textMessage("question")

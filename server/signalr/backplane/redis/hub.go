@@ -73,7 +73,9 @@ func (h *hub) receiveInvocation(target backplane.Target, payload []byte) {
 	if extra.sent > 0 {
 		h.plane.options.Observer.Transit(time.Since(time.UnixMicro(extra.sent)))
 	}
-	if extra.question != 0 && target.Scope == backplane.ScopeConnection {
+	if target.Scope != backplane.ScopeConnection {
+		message.InvocationID, message.ReturnTo = "", "" // many clients cannot give one result: ASP.NET Core does not ask them either
+	} else if extra.question != 0 {
 		h.answerQuestion(message.ReturnTo, extra.question)
 	}
 	h.whileOpen(func() { h.receiver.Deliver(target, message) })
