@@ -51,6 +51,8 @@ type readStream struct {
 	key string
 	// cursor belongs to the reader's goroutine once it is set; nil until a place was found. Setting it takes the mutex.
 	cursor *stream.Cursor
+	// asks belongs to the reader's goroutine too: how many entries are asked for at once.
+	asks int64
 	// The reader's mutex guards what follows: channels are subscribed, waiting those of them that are not confirmed yet;
 	// reached is the place of the last entry that was delivered.
 	channels int
@@ -69,8 +71,24 @@ func newStreamReader(
 	}
 }
 
-// readCount is how many entries are read at once.
-const readCount = 500
+// fit makes the next page as long as the entries of this one let it be. A page without any says nothing, and one with few does not
+// say that many more would be as short.
+func (s *readStream) fit(page []goredis.XMessage) {
+	if entries := int64(len(page)); entries > 0 {
+		s.asks = min(nextPage(page), max(2*entries, firstPage))
+	}
+}
+
+// shorten makes the next page shorter than one that did not come in time.
+func (s *readStream) shorten(err error) {
+	if isTimeout(err) {
+		s.asks = max(s.asks/2, 1)
+	}
+}
+
+// startShort makes the first page behind a gap no longer than if nothing were known: what has come meanwhile may be longer than
+// what came before.
+func (s *readStream) startShort() { s.asks = min(s.asks, firstPage) }
 
 // run keeps a connection until ctx ends.
 func (r *streamReader) run(ctx context.Context) {
@@ -125,7 +143,7 @@ func (r *streamReader) joinStream(channel string) {
 	key := r.keys.of(channel)
 	found := r.streams[key]
 	if found == nil {
-		found = &readStream{key: key}
+		found = &readStream{key: key, asks: firstPage}
 		r.streams[key] = found
 		signal(r.changed)
 		if r.interrupt != nil {
@@ -192,6 +210,9 @@ func (r *streamReader) serve(ctx context.Context, opened *session, found facts) 
 	defer opened.close()
 	stop := context.AfterFunc(ctx, opened.abort)
 	defer stop()
+	for _, known := range r.list() {
+		known.startShort()
+	}
 	if found.history == "" || found.history != r.history {
 		if err := r.rewind(ctx, opened.client); err != nil {
 			return err
@@ -226,7 +247,7 @@ func (r *streamReader) follow(ctx context.Context, client *goredis.Client) (behi
 	if len(all) == 0 {
 		return true, r.awaitStreams(ctx, client)
 	}
-	names, places := make([]string, 0, len(all)), make([]string, 0, len(all))
+	names, places, asks := make([]string, 0, len(all)), make([]string, 0, len(all)), all[0].asks
 	byName := make(map[string]*readStream, len(all))
 	for _, found := range all {
 		if found.cursor == nil {
@@ -234,16 +255,20 @@ func (r *streamReader) follow(ctx context.Context, client *goredis.Client) (behi
 		}
 		byName[found.key] = found
 		names, places = append(names, found.key), append(places, found.cursor.Position().String())
+		asks = min(asks, found.asks)
 	}
 	// Redis answers within the block; whoever does not is gone.
 	limited, cancel := context.WithTimeout(ctx, 2*r.block+r.block/4)
 	defer cancel()
-	result, err := client.XRead(limited, &goredis.XReadArgs{Streams: append(names, places...), Count: readCount, Block: r.block}).Result()
+	result, err := client.XRead(limited, &goredis.XReadArgs{Streams: append(names, places...), Count: asks, Block: r.block}).Result()
 	if err != nil && !errors.Is(err, goredis.Nil) {
+		for _, found := range all {
+			found.shorten(err)
+		}
 		return false, fmt.Errorf("read the streams: %w", err)
 	}
 	for _, part := range result {
-		behind = behind || len(part.Messages) == readCount
+		behind = behind || int64(len(part.Messages)) == asks
 		r.take(byName[part.Stream], part.Messages)
 	}
 	return behind, nil
@@ -269,6 +294,7 @@ func (r *streamReader) awaitStreams(ctx context.Context, client *goredis.Client)
 
 // take delivers what was not taken before.
 func (r *streamReader) take(from *readStream, messages []goredis.XMessage) {
+	from.fit(messages)
 	for _, message := range messages {
 		id, err := stream.ParseID(message.ID)
 		if err != nil {

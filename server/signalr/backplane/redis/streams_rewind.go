@@ -80,11 +80,12 @@ func (r *streamReader) catchUp(ctx context.Context, client *goredis.Client) erro
 
 // step reads once from one stream. Redis executes both commands at the same moment.
 func (r *streamReader) step(ctx context.Context, client *goredis.Client, from *readStream) (atEnd bool, err error) {
-	cursor := from.cursor
+	cursor, asked := from.cursor, from.asks
 	transaction := client.TxPipeline()
 	look := transaction.XInfoStream(ctx, from.key)
-	read := transaction.XRead(ctx, &goredis.XReadArgs{Streams: []string{from.key, cursor.Position().String()}, Count: readCount, Block: -1})
+	read := transaction.XRead(ctx, &goredis.XReadArgs{Streams: []string{from.key, cursor.Position().String()}, Count: asked, Block: -1})
 	if _, err := transaction.Exec(ctx); err != nil && !isRefusal(err) {
+		from.shorten(err)
 		return false, fmt.Errorf("read the stream: %w", err)
 	}
 	info, err := infoOf(look)
@@ -102,14 +103,14 @@ func (r *streamReader) step(ctx context.Context, client *goredis.Client, from *r
 		return false, fmt.Errorf("read the stream: %w", err)
 	}
 	r.missed(from.key, cursor.Look(info))
-	count := 0
+	count := int64(0)
 	for _, part := range result {
-		count += len(part.Messages)
+		count += int64(len(part.Messages))
 		r.take(from, part.Messages)
 	}
 	r.observer.Lagging(cursor.Lag(info))
-	if count < readCount {
+	if count < asked {
 		cursor.AtEnd(info)
 	}
-	return count < readCount, nil
+	return count < asked, nil
 }

@@ -10,14 +10,17 @@ import (
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/stream"
 )
 
-// The limits of what is looked through, when a stream is new, for the numbers that publishers have come to. Redis answers with
-// whole entries, and of a stream that holds gigabytes only the last moments matter.
+// tailCount is how many entries are looked through at most, when a stream is new, for the numbers that publishers have come to:
+// of a stream that holds gigabytes only the last moments matter.
+const tailCount = 10_000
+
+// The limits of what is asked of a stream at once. Redis answers with whole entries, however long they are.
 const (
-	// tailCount is how many entries are looked through at most.
-	tailCount = 10_000
-	// firstPage is how many are asked for before it is known how long they are, pageBytes about how much later.
+	// firstPage is how many entries are asked for before it is known how long they are, pageBytes about how much later.
 	firstPage = 50
 	pageBytes = 1 << 20
+	// longestPage is how many are asked for where they are short.
+	longestPage = 500
 )
 
 // tail is the end of a stream, read backwards.
@@ -77,7 +80,7 @@ func (t *tail) add(page []goredis.XMessage, asked int64) error {
 	return nil
 }
 
-// nextPage returns how many entries to ask for behind a page, so that they are about pageBytes.
+// nextPage returns how many entries to ask for behind a page that has some, so that they are about pageBytes.
 func nextPage(page []goredis.XMessage) int64 {
 	size := 1
 	for _, message := range page {
@@ -87,5 +90,5 @@ func nextPage(page []goredis.XMessage) int64 {
 			}
 		}
 	}
-	return int64(min(max(len(page)*pageBytes/size, 1), readCount))
+	return int64(min(max(len(page)*pageBytes/size, 1), longestPage))
 }
