@@ -223,8 +223,8 @@ func (w *streamWriter) next() []*stream.Item {
 	return w.outbox.Next(maxBatch, maxBatchBytes)
 }
 
-// send writes batch in one transaction: all of it is taken, or nothing. It returns an error when the connection is of no
-// use any more.
+// send writes batch, which is of one stream, in one transaction: all of it is taken, or nothing. It returns an error when the
+// connection is of no use any more.
 func (w *streamWriter) send(ctx context.Context, client *goredis.Client, batch []*stream.Item) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.PublishTimeout)
 	defer cancel()
@@ -272,41 +272,53 @@ func isPassing(err error) bool {
 	return false
 }
 
-func (w *streamWriter) accept(batch []*stream.Item) {
-	if forgotten := w.acceptLocked(batch); forgotten > 0 {
-		w.leg.status.forgot(forgotten)
-		if count, due := w.forgetting.add(time.Now()); due {
-			w.logger.Warn("Redis does not confirm that messages are safe, gave up keeping the oldest", "times", count)
-		}
-	}
+// isFinal tells the refusals that no waiting ends: the key is no stream, or a stream that has had its last entry.
+func isFinal(err error) bool {
+	return goredis.HasErrorPrefix(err, "WRONGTYPE") || goredis.HasErrorPrefix(err, "The stream has exhausted")
 }
 
-// acceptLocked returns how many messages had to be forgotten for it.
-func (w *streamWriter) acceptLocked(batch []*stream.Item) (forgotten uint64) {
+func (w *streamWriter) accept(batch []*stream.Item) {
+	w.settle(func() {
+		for _, item := range batch {
+			w.written[item.Stream] = struct{}{}
+		}
+		w.outbox.Accept(batch, time.Now())
+		signal(w.accepted)
+	})
+}
+
+// settle calls how with the mutex held, and tells of messages that had to be forgotten for it.
+func (w *streamWriter) settle(how func()) {
 	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	for _, item := range batch {
-		w.written[item.Stream] = struct{}{}
-	}
 	_, before := w.outbox.Kept()
-	w.outbox.Accept(batch, time.Now())
-	signal(w.accepted)
+	how()
 	_, after := w.outbox.Kept()
-	return after - before
+	w.mutex.Unlock()
+	if after == before {
+		return
+	}
+	w.leg.status.forgot(after - before)
+	if count, due := w.forgetting.add(time.Now()); due {
+		w.logger.Warn("Redis does not confirm that messages are safe, gave up keeping the oldest", "times", count)
+	}
 }
 
 // refusedPause is the time between attempts to send again what Redis refuses now and may have taken before.
 const refusedPause = 100 * time.Millisecond
 
 func (w *streamWriter) refuse(ctx context.Context, batch []*stream.Item, err error) error {
-	address := w.leg.status.address
 	w.leg.status.answered(err)
-	w.mutex.Lock()
-	w.outbox.Refuse(batch, fmt.Errorf("redis at %s refused the message (%w): %w", address, err, backplane.ErrUnavailable))
-	idle := w.outbox.Idle()
-	w.mutex.Unlock()
-	if idle {
-		return nil
+	refusal := fmt.Errorf("redis at %s refused the message (%w): %w", w.leg.status.address, err, backplane.ErrUnavailable)
+	stay := 0
+	w.settle(func() {
+		stay = w.outbox.Refuse(batch, refusal)
+		if isFinal(err) {
+			w.outbox.GiveUp(batch[:stay], refusal)
+			stay = 0
+		}
+	})
+	if stay == 0 {
+		return nil // what is for other streams need not wait
 	}
 	pause := time.NewTimer(refusedPause)
 	defer pause.Stop()

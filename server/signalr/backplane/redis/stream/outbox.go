@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -41,8 +42,9 @@ func (i *Item) settle(err error) {
 type Outbox struct {
 	// limit bounds the payload bytes that are kept after Redis has accepted them.
 	limit int
-	// waiting were never sent.
-	waiting []*Item
+	// waiting were never sent, by stream. The streams that have some take turns: next is their order.
+	waiting map[string][]*Item
+	next    []string
 	// kept were sent, oldest first. The first accepted of them are accepted and not yet safe.
 	kept     []*Item
 	accepted int
@@ -54,32 +56,72 @@ type Outbox struct {
 }
 
 // NewOutbox returns an outbox that keeps about limit bytes.
-func NewOutbox(limit int) *Outbox { return &Outbox{limit: limit, last: make(map[string]uint64)} }
+func NewOutbox(limit int) *Outbox {
+	return &Outbox{limit: limit, waiting: make(map[string][]*Item), last: make(map[string]uint64)}
+}
 
-// Add puts an item behind all others.
-func (o *Outbox) Add(item *Item) { o.waiting = append(o.waiting, item) }
-
-// Next returns the next items to send, in this order: those that must be sent again before those that are new. Redis must
-// accept all of them or none.
-func (o *Outbox) Next(most, mostBytes int) []*Item {
-	end, bytes := o.accepted, 0
-	for end < len(o.kept) && end-o.accepted < most && bytes < mostBytes {
-		o.kept[end].attempts++
-		bytes += len(o.kept[end].Payload)
-		end++
+// Add puts an item behind all others of its stream.
+func (o *Outbox) Add(item *Item) {
+	if len(o.waiting[item.Stream]) == 0 {
+		o.next = append(o.next, item.Stream)
 	}
-	for len(o.waiting) > 0 && end == len(o.kept) && end-o.accepted < most && bytes < mostBytes {
-		item := o.waiting[0]
-		o.waiting = o.waiting[1:]
+	o.waiting[item.Stream] = append(o.waiting[item.Stream], item)
+}
+
+// Next returns the next items to send, in this order: those that must be sent again before those that are new. They are of one
+// stream: Redis must accept all of them or none, and may refuse what is for another stream.
+func (o *Outbox) Next(most, mostBytes int) []*Item {
+	left := room{most, mostBytes}
+	end := o.accepted
+	for ; end < len(o.kept) && o.kept[end].Stream == o.kept[o.accepted].Stream && left.any(); end++ {
+		o.kept[end].attempts++
+		left.take(o.kept[end])
+	}
+	if end < len(o.kept) {
+		return o.kept[o.accepted:end:end]
+	}
+	if end > o.accepted {
+		o.release(o.kept[o.accepted].Stream, &left)
+	}
+	for len(o.kept) == o.accepted && len(o.next) > 0 && left.any() {
+		o.release(o.next[0], &left)
+	}
+	end = len(o.kept)
+	return o.kept[o.accepted:end:end]
+}
+
+// room is what a batch may still have.
+type room struct{ items, bytes int }
+
+func (r *room) any() bool { return r.items > 0 && r.bytes > 0 }
+
+func (r *room) take(item *Item) {
+	r.items--
+	r.bytes -= len(item.Payload)
+}
+
+// release numbers the items of a stream that wait, while there is room. Those that go on to wait let other streams go first.
+func (o *Outbox) release(name string, left *room) {
+	waiting := o.waiting[name]
+	if len(waiting) == 0 {
+		return
+	}
+	for ; len(waiting) > 0 && left.any(); waiting = waiting[1:] {
+		item := waiting[0]
 		if item.abandoned.Load() {
 			item.settle(nil)
 			continue
 		}
 		o.number(item)
-		bytes += len(item.Payload)
-		end++
+		left.take(item)
 	}
-	return o.kept[o.accepted:end:end]
+	o.next = slices.DeleteFunc(o.next, func(other string) bool { return other == name })
+	if len(waiting) == 0 {
+		delete(o.waiting, name)
+		return
+	}
+	o.waiting[name] = waiting
+	o.next = append(o.next, name)
 }
 
 func (o *Outbox) number(item *Item) {
@@ -103,9 +145,9 @@ func (o *Outbox) Accept(batch []*Item, now time.Time) {
 	}
 }
 
-// Refuse says that Redis has taken nothing of batch and never will. New items fail with err and give back their numbers,
-// lest readers miss them; those that were sent before may be in the stream already and stay.
-func (o *Outbox) Refuse(batch []*Item, err error) {
+// Refuse says that Redis has taken nothing of batch now. New items fail with err and give back their numbers, lest readers miss
+// them; those that were sent before may be in the stream already and stay. It returns how many do.
+func (o *Outbox) Refuse(batch []*Item, err error) (stay int) {
 	fresh := len(batch)
 	for fresh > 0 && batch[fresh-1].attempts == 1 {
 		fresh--
@@ -118,6 +160,20 @@ func (o *Outbox) Refuse(batch []*Item, err error) {
 	if fresh < len(batch) { // then batch is the end of what is kept
 		o.kept = o.kept[:o.accepted+fresh]
 	}
+	return fresh
+}
+
+// GiveUp says that Redis will never take these items, which stayed when it refused them: all others would wait behind them. Their
+// numbers are not used again, because they may be in the stream.
+func (o *Outbox) GiveUp(items []*Item, err error) {
+	for _, item := range items {
+		o.bytes -= len(item.Payload)
+		if item.settled {
+			o.forgotten++
+		}
+		item.settle(err)
+	}
+	o.kept = slices.Delete(o.kept, o.accepted, o.accepted+len(items))
 }
 
 // Reconnect says that the connection is a new one, and whether Redis may have forgotten what it had accepted.
@@ -170,15 +226,18 @@ func (o *Outbox) drop(count int) {
 func (o *Outbox) Kept() (unsafe int, forgotten uint64) { return o.accepted, o.forgotten }
 
 // Idle tells whether there is nothing to send.
-func (o *Outbox) Idle() bool { return o.accepted == len(o.kept) && len(o.waiting) == 0 }
+func (o *Outbox) Idle() bool { return o.accepted == len(o.kept) && len(o.next) == 0 }
 
 // Fail settles all that Redis has not accepted with err, and forgets it.
 func (o *Outbox) Fail(err error) {
 	for _, item := range o.kept[o.accepted:] {
 		item.settle(err)
 	}
-	for _, item := range o.waiting {
-		item.settle(err)
+	for _, name := range o.next {
+		for _, item := range o.waiting[name] {
+			item.settle(err)
+		}
 	}
-	o.kept, o.waiting = o.kept[:o.accepted], nil
+	o.kept, o.next = o.kept[:o.accepted], nil
+	clear(o.waiting)
 }

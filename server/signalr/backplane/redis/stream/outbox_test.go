@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -49,6 +50,95 @@ func TestRefusedItemFailsAndGivesItsNumberBack(t *testing.T) {
 	if batch := o.Next(10, 100); len(batch) != 2 || batch[0] != sent[0] || third.Number() != 2 {
 		t.Errorf("batch of %d, third is number %d", len(batch), third.Number())
 	}
+}
+
+// texts are the payloads of a batch.
+func texts(batch []*Item) string {
+	var all []string
+	for _, item := range batch {
+		all = append(all, string(item.Payload))
+	}
+	return strings.Join(all, " ")
+}
+
+// Redis may refuse what is for one stream and take what is for another, in one transaction.
+func TestABatchIsOfOneStreamAndStreamsTakeTurns(t *testing.T) {
+	fill := func(names ...string) (*Outbox, map[string]error) {
+		o, settled := NewOutbox(100), map[string]error{}
+		for _, name := range names {
+			o.Add(&Item{Stream: name[:1], Payload: []byte(name), Settle: func(err error) { settled[name] = err }})
+		}
+		return o, settled
+	}
+	expect := func(t *testing.T, o *Outbox, want string) []*Item {
+		t.Helper()
+		batch := o.Next(2, 100)
+		if got := texts(batch); got != want {
+			t.Errorf("the batch is %q, want %q", got, want)
+		}
+		return batch
+	}
+	t.Run("new items", func(t *testing.T) {
+		o, _ := fill("a1", "b1", "a2", "a3", "c1", "b2")
+		for _, want := range []string{"a1 a2", "b1 b2", "c1", "a3", ""} {
+			o.Accept(expect(t, o, want), time.Now())
+		}
+		if !o.Idle() {
+			t.Error("something is left")
+		}
+	})
+	t.Run("items that are sent again", func(t *testing.T) {
+		o, _ := fill("a1", "a2", "b1", "b2")
+		for range 2 {
+			o.Accept(o.Next(1, 100), time.Now()) // a1, b1
+		}
+		o.Reconnect(true)
+		for _, want := range []string{"a1", "b1 b2", "a2"} {
+			o.Accept(expect(t, o, want), time.Now())
+		}
+	})
+	t.Run("a stream that Redis refuses", func(t *testing.T) {
+		o, settled := fill("a1", "b1", "b2")
+		refusal := errors.New("wrong type")
+		if stay := o.Refuse(expect(t, o, "a1"), refusal); stay != 0 {
+			t.Errorf("%d items stay", stay)
+		}
+		batch := expect(t, o, "b1 b2")
+		o.Accept(batch, time.Now())
+		if !errors.Is(settled["a1"], refusal) || settled["b1"] != nil || settled["b2"] != nil || batch[1].Number() != 2 {
+			t.Errorf("settled %v, the last has the number %d", settled, batch[1].Number())
+		}
+	})
+	t.Run("items that Redis will never take", func(t *testing.T) {
+		o, settled := fill("a1", "b1", "a2", "b2")
+		o.Accept(o.Next(1, 100), time.Now()) // a1
+		expect(t, o, "b1 b2")
+		o.Reconnect(true)
+		expect(t, o, "a1")
+		o.Reconnect(false)
+		refusal := errors.New("wrong type")
+		batch := expect(t, o, "a1")
+		o.GiveUp(batch[:o.Refuse(batch, refusal)], refusal)
+		o.Accept(expect(t, o, "b1 b2"), time.Now())
+		if last := expect(t, o, "a2"); last[0].Number() != 2 {
+			t.Errorf("the number of what may be in the stream is used again: %d", last[0].Number())
+		}
+		if _, forgotten := o.Kept(); forgotten != 1 || settled["a1"] != nil || o.bytes != 6 {
+			t.Errorf("%d forgotten, %d bytes kept, settled %v", forgotten, o.bytes, settled)
+		}
+	})
+	t.Run("abandoned items", func(t *testing.T) {
+		o, _ := fill("a1", "b1")
+		o.waiting["a"][0].Abandon()
+		expect(t, o, "b1")
+	})
+	t.Run("the end", func(t *testing.T) {
+		o, settled := fill("a1", "b1")
+		o.Fail(errLate)
+		if len(settled) != 2 || !errors.Is(settled["a1"], errLate) || !errors.Is(settled["b1"], errLate) || !o.Idle() {
+			t.Errorf("settled %v", settled)
+		}
+	})
 }
 
 func TestItemIsSettledOnceHoweverOftenItIsAccepted(t *testing.T) {
