@@ -57,7 +57,7 @@ func newSharded(place topology, open func(address string) opener, options Option
 		finding: status.leg(publishing), stale: make(chan struct{}, 1),
 		shards: make(map[string]*shardLink), arranged: make(chan struct{}),
 	}
-	table.arrange(func(string) *part { return nil })
+	table.arrange(func(int) *part { return nil })
 	return s
 }
 
@@ -141,8 +141,8 @@ func (s *sharded) arrange(ctx context.Context, shards []shard) (former []*shardL
 	}
 	s.shards = present
 	slots := s.slots
-	s.table.arrange(func(channel string) *part {
-		if linked := slots[slotOf(channel)]; linked != nil {
+	s.table.arrange(func(slot int) *part {
+		if linked := slots[slot]; linked != nil {
 			return linked.part
 		}
 		return nil

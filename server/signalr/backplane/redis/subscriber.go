@@ -171,7 +171,8 @@ func (s *subscriber) read(ctx context.Context, pubsub *goredis.PubSub) error {
 			}
 		case *goredis.Subscription:
 			if expected := s.part.confirm(reply.Channel); !expected && reply.Kind == "sunsubscribe" {
-				s.misplaced(redirect{slot: slotOf(reply.Channel)})
+				s.part.ousted(reply.Channel)
+				s.moved(redirect{})
 			}
 		case *goredis.Pong:
 			switch reply.Payload {

@@ -21,8 +21,8 @@ type subscriptions struct {
 	mutex   sync.Mutex
 	entries map[string]*subscription
 	wanted  int
-	// place says to which part a channel belongs, nil if to none at present.
-	place func(channel string) *part
+	// place says to which part the channels of a slot belong, nil if to none at present.
+	place func(slot int) *part
 	// flowing are the parts over whose connections messages come now.
 	flowing map[*part]struct{}
 	// breaks counts how often messages may have come otherwise than to other processes: a connection was lost or made, or a
@@ -41,11 +41,16 @@ type part struct {
 	// asking wait for the next ping of catchUp, asked for the answer to the last one, which was sent at askedAt.
 	asking, asked []*waiter
 	askedAt       time.Time
+	// slots are the channels by slot that Redis knows, or was asked to, over the present connection; nil where slots do not matter.
+	// When many slots move, Redis says so of each.
+	slots map[int]map[*subscription]struct{}
 }
 
 // subscription is one channel.
 type subscription struct {
 	channel string
+	// slot is the channel's.
+	slot int
 	// part is the one it belongs to; nil while it belongs to none.
 	part    *part
 	owner   any
@@ -75,13 +80,15 @@ type handler struct {
 
 func newSubscriptions(observe func(channels int)) *subscriptions {
 	s := &subscriptions{observe: observe, entries: make(map[string]*subscription), flowing: make(map[*part]struct{})}
-	s.part = s.newPart()
-	s.place = func(string) *part { return s.part }
+	s.part = &part{table: s, wake: make(chan struct{}, 1)}
+	s.place = func(int) *part { return s.part }
 	return s
 }
 
-// newPart returns a part to which no channel belongs yet.
-func (s *subscriptions) newPart() *part { return &part{table: s, wake: make(chan struct{}, 1)} }
+// newPart returns a part for the channels of some slots. None belongs to it yet.
+func (s *subscriptions) newPart() *part {
+	return &part{table: s, wake: make(chan struct{}, 1), slots: make(map[int]map[*subscription]struct{})}
+}
 
 func (s *subscription) confirmed() bool { return s.wanted && s.sent && s.outstanding == 0 }
 
@@ -93,7 +100,8 @@ func (s *subscriptions) add(owner any, handlers []handler) *waiter {
 	for _, handler := range handlers {
 		entry := s.entries[handler.channel]
 		if entry == nil {
-			entry = &subscription{channel: handler.channel, part: s.place(handler.channel)}
+			slot := slotOf(handler.channel)
+			entry = &subscription{channel: handler.channel, slot: slot, part: s.place(slot)}
 			s.entries[handler.channel] = entry
 		}
 		entry.owner, entry.deliver = owner, handler.deliver
@@ -217,6 +225,7 @@ func (p *part) restart() {
 	s := p.table
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	clear(p.slots)
 	for _, entry := range s.entries {
 		if entry.part != p {
 			continue
@@ -256,23 +265,60 @@ func (p *part) misplaced(slot int) {
 	p.table.mutex.Lock()
 	defer p.table.mutex.Unlock()
 	p.table.breaks++
-	for _, entry := range p.table.entries {
-		if entry.part == p && slotOf(entry.channel) == slot {
-			entry.sent, entry.outstanding = false, 0
-			p.table.forgetIfIdle(entry)
+	for entry := range p.slots[slot] {
+		p.void(entry)
+	}
+}
+
+// ousted is called when Redis has ended a subscription, as it does with each one of a slot that moves.
+func (p *part) ousted(channel string) {
+	p.table.mutex.Lock()
+	defer p.table.mutex.Unlock()
+	p.table.breaks++
+	if entry := p.table.entries[channel]; entry != nil && entry.part == p {
+		p.void(entry)
+	}
+}
+
+// void makes a channel one of which nothing was asked. It is called with the mutex held.
+func (p *part) void(entry *subscription) {
+	entry.sent, entry.outstanding = false, 0
+	p.sort(entry)
+	p.table.forgetIfIdle(entry)
+}
+
+// sort puts a channel of the part where it belongs in slots. It is called with the mutex held.
+func (p *part) sort(entry *subscription) {
+	if p.slots == nil {
+		return
+	}
+	known := p.slots[entry.slot]
+	switch {
+	case !entry.sent && entry.outstanding == 0:
+		delete(known, entry)
+		if len(known) == 0 {
+			delete(p.slots, entry.slot)
 		}
+	case known == nil:
+		p.slots[entry.slot] = map[*subscription]struct{}{entry: {}}
+	default:
+		known[entry] = struct{}{}
 	}
 }
 
 // arrange puts every channel where place says from now on, and lists those that are not subscribed there.
-func (s *subscriptions) arrange(place func(channel string) *part) {
+func (s *subscriptions) arrange(place func(slot int) *part) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.place = place
 	for _, entry := range s.entries {
-		if belongs := place(entry.channel); belongs != entry.part {
+		if belongs := place(entry.slot); belongs != entry.part {
 			s.breaks++
-			entry.part, entry.sent, entry.outstanding, entry.listed = belongs, false, 0, false
+			entry.sent, entry.outstanding, entry.listed = false, 0, false
+			if entry.part != nil {
+				entry.part.sort(entry)
+			}
+			entry.part = belongs
 		}
 		if !s.forgetIfIdle(entry) && entry.wanted != entry.sent {
 			s.list(entry)
@@ -297,6 +343,7 @@ func (p *part) changes() (subscribe, unsubscribe []string) {
 		}
 		entry.sent = entry.wanted
 		entry.outstanding++
+		p.sort(entry)
 		if entry.wanted {
 			subscribe = append(subscribe, entry.channel)
 		} else {
@@ -317,6 +364,7 @@ func (p *part) confirm(channel string) (expected bool) {
 		return false
 	}
 	entry.outstanding--
+	p.sort(entry)
 	if s.forgetIfIdle(entry) || !entry.confirmed() {
 		return true
 	}

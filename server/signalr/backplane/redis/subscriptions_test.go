@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -221,11 +222,11 @@ func TestArrangedChannelIsSubscribedAnew(t *testing.T) {
 	former, later := table.part, table.newPart()
 	waiting := table.add(1, handlers("a"))
 	expectChanges(t, table, []string{"a"}, nil)
-	table.arrange(func(string) *part { return nil })
+	table.arrange(func(int) *part { return nil })
 	if subscribe, unsubscribe := former.changes(); len(subscribe)+len(unsubscribe) > 0 {
 		t.Errorf("the former connection has to send %v and %v", subscribe, unsubscribe)
 	}
-	table.arrange(func(string) *part { return later })
+	table.arrange(func(int) *part { return later })
 	if subscribe, _ := later.changes(); !slices.Equal(subscribe, []string{"a"}) {
 		t.Fatalf("subscribes %v", subscribe)
 	}
@@ -239,14 +240,105 @@ func TestArrangedChannelIsSubscribedAnew(t *testing.T) {
 	if isDone(table.await([]string{"a"})) {
 		t.Error("counts as subscribed at a server that does not serve it")
 	}
-	table.arrange(func(string) *part { return later })
+	table.arrange(func(int) *part { return later })
 	if subscribe, _ := later.changes(); !slices.Equal(subscribe, []string{"a"}) {
 		t.Errorf("subscribes %v", subscribe)
 	}
 	table.remove(1, []string{"a"})
 	later.misplaced(slotOf("a"))
-	table.arrange(func(string) *part { return former })
+	table.arrange(func(int) *part { return former })
 	if len(table.entries) != 0 {
 		t.Errorf("%d entries stay", len(table.entries))
+	}
+}
+
+// expectPlaced checks which channels count as subscribed.
+func expectPlaced(t *testing.T, table *subscriptions, want map[string]bool) {
+	t.Helper()
+	for channel, placed := range want {
+		if got := isDone(table.await([]string{channel})); got != placed {
+			t.Errorf("%s counts as subscribed: %t", channel, got)
+		}
+	}
+}
+
+func TestWhatRedisEndsIsVoidAndNothingElse(t *testing.T) {
+	const one, same, other = "{x}1", "{x}2", "y"
+	for name, test := range map[string]struct {
+		ends func(*part)
+		want map[string]bool
+	}{
+		"one subscription":         {func(p *part) { p.ousted(one) }, map[string]bool{one: false, same: true, other: true}},
+		"a slot":                   {func(p *part) { p.misplaced(slotOf(one)) }, map[string]bool{one: false, same: false, other: true}},
+		"one that nobody wants":    {func(p *part) { p.ousted("z") }, map[string]bool{one: true, same: true, other: true}},
+		"a slot without channels":  {func(p *part) { p.misplaced(slotOf("z")) }, map[string]bool{one: true, same: true, other: true}},
+		"at another connection":    {func(p *part) { p.table.newPart().ousted(one) }, map[string]bool{one: true, same: true, other: true}},
+		"a slot, at another":       {func(p *part) { p.table.newPart().misplaced(slotOf(one)) }, map[string]bool{one: true, same: true, other: true}},
+		"a slot, before a restart": {func(p *part) { p.restart(); p.misplaced(slotOf(one)) }, map[string]bool{one: false, same: false, other: false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := newSubscriptions(func(int) {})
+			shard := table.newPart()
+			table.arrange(func(int) *part { return shard })
+			table.add(1, handlers(one, same, other))
+			subscribe, _ := shard.changes()
+			for _, channel := range subscribe {
+				shard.confirm(channel)
+			}
+			test.ends(shard)
+			expectPlaced(t, table, test.want)
+			table.arrange(func(int) *part { return shard })
+			subscribe, _ = shard.changes()
+			for _, channel := range subscribe {
+				if test.want[channel] {
+					t.Errorf("%s is subscribed again", channel)
+				}
+				shard.confirm(channel)
+			}
+			expectPlaced(t, table, map[string]bool{one: true, same: true, other: true})
+			table.removeAll(1)
+			_, unsubscribe := shard.changes()
+			for _, channel := range unsubscribe {
+				shard.confirm(channel)
+			}
+			if len(table.entries) != 0 || len(shard.slots) != 0 {
+				t.Errorf("%d channels and %d slots stay", len(table.entries), len(shard.slots))
+			}
+		})
+	}
+}
+
+// When a server leaves a Cluster, Redis says of each of its channels that it has moved. To look through all of them each time took
+// minutes, during which nothing was delivered.
+func TestManyChannelsThatMoveTakeNoLongerEach(t *testing.T) {
+	t.Parallel()
+	const channels = 50_000
+	for name, format := range map[string]string{"of all slots": "%d", "of one slot": "{x}%d"} {
+		for reason, tell := range map[string]func(*part, string){
+			"ousted":   (*part).ousted,
+			"answered": func(p *part, channel string) { p.misplaced(slotOf(channel)) },
+		} {
+			t.Run(name+", "+reason, func(t *testing.T) {
+				t.Parallel()
+				table := newSubscriptions(func(int) {})
+				shard := table.newPart()
+				table.arrange(func(int) *part { return shard })
+				names := make([]string, channels)
+				for number := range names {
+					names[number] = fmt.Sprintf(format, number)
+				}
+				table.add(1, handlers(names...))
+				shard.changes()
+				began := time.Now()
+				for _, channel := range names {
+					if tell(shard, channel); time.Since(began) > patience {
+						t.Fatalf("not done within %s", patience)
+					}
+				}
+				for _, channel := range names[:10] {
+					expectPlaced(t, table, map[string]bool{channel: false})
+				}
+			})
+		}
 	}
 }
