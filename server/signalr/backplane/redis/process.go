@@ -20,16 +20,24 @@ func processOf(ctx context.Context, conn *goredis.Conn) (string, error) {
 // parseProcess reads the server's section of INFO. Redis and Valkey carry out one command after the other; servers of other
 // kinds, which tell a version of their own, need not: several threads, or proxies, may send messages in several orders.
 func parseProcess(info string) string {
-	process := ""
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+	fields := infoFields(info)
+	for name := range fields {
 		switch {
-		case name == "run_id":
-			process = value
 		case name == "redis_version" || name == "valkey_version" || name == "gcc_version":
 		case strings.HasSuffix(name, "_version"), name == "mvcc_depth":
 			return ""
 		}
 	}
-	return process
+	return fields["run_id"]
+}
+
+// infoFields reads the lines of name:value in an answer to INFO.
+func infoFields(info string) map[string]string {
+	fields := make(map[string]string)
+	for line := range strings.Lines(info) {
+		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
+			fields[name] = value
+		}
+	}
+	return fields
 }

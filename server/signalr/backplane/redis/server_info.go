@@ -62,14 +62,9 @@ func (i *inspector) inspect(ctx context.Context) {
 	i.observe(infos)
 }
 
-// parseInfo reads lines of name:value. What is missing or not a number counts as 0.
+// parseInfo reads an answer to INFO. What is missing or not a number counts as 0.
 func parseInfo(address, text string) ServerInfo {
-	fields := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
-			fields[name] = value
-		}
-	}
+	fields := infoFields(text)
 	number := func(name string) int64 {
 		value, _ := strconv.ParseInt(fields[name], 10, 64)
 		return value

@@ -55,11 +55,7 @@ func learn(ctx context.Context, client *goredis.Client) (facts, error) {
 
 // parseFacts reads the answer to INFO. It fails for a server that cannot be written to.
 func parseFacts(info string) (facts, error) {
-	fields := make(map[string]string)
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		fields[name] = value
-	}
+	fields := infoFields(info)
 	if fields["loading"] == "1" {
 		return facts{}, errLoading
 	}
