@@ -13,6 +13,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -145,16 +147,78 @@ func (o *operator) startHubs(cluster string, connections ...int) map[string]int 
 		pod := &pods[at]
 		clients[pod.Name] = connections[at]
 		o.hubs.set(pod.Name, connections[at])
-		binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "node"}}
-		if err := o.admin.SubResource("binding").Create(o.t.Context(), pod, binding); err != nil {
-			o.t.Fatal(err)
-		}
-		started := get(o, &corev1.Pod{}, pod.Name)
-		started.Status.Phase, started.Status.PodIP = corev1.PodRunning, "10.0.0.1"
-		started.Status.Conditions = append(started.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
-		if err := o.admin.Status().Update(o.t.Context(), started); err != nil {
-			o.t.Fatal(err)
-		}
+		o.startPod(pod, runs)
 	}
 	return clients
+}
+
+// startPod plays the scheduler and the kubelet of a pod; how says what came of it.
+func (o *operator) startPod(pod *corev1.Pod, how func(*corev1.PodStatus)) {
+	o.t.Helper()
+	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "node"}}
+	if err := o.admin.SubResource("binding").Create(o.t.Context(), pod, binding); err != nil {
+		o.t.Fatal(err)
+	}
+	started := get(o, &corev1.Pod{}, pod.Name)
+	how(&started.Status)
+	if err := o.admin.Status().Update(o.t.Context(), started); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func runs(status *corev1.PodStatus) {
+	status.Phase, status.PodIP = corev1.PodRunning, "10.0.0.1"
+	status.Conditions = append(status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue})
+}
+
+func findsNoImage(status *corev1.PodStatus) {
+	status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: "redis", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}},
+	}}
+}
+
+// TestARedisThatCannotStartIsFreedByACorrectedSpec has Kubernetes' own controller replace the pod while it is ready. The test plays
+// the kubelet.
+func TestARedisThatCannotStartIsFreedByACorrectedSpec(t *testing.T) {
+	o := runOperator(t)
+	o.run("kube-controller-manager", "--controllers=statefulset-controller", "--kubeconfig", o.kubeconfig(), "--leader-elect=false")
+	o.chatCluster("demo", "{}")
+	first := o.redisPod("redis:7.0", "")
+	o.startPod(first, runs)
+	o.condition("demo", v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonRedisRunning)
+	o.patch("demo", "{spec: {redis: {image: 'redis:wrong'}}}")
+	o.letEnd(first)
+	wrong := o.redisPod("redis:wrong", first.UID)
+	o.startPod(wrong, findsNoImage)
+	o.message("demo", v1alpha1.ConditionRedisReady, "cannot be pulled")
+	o.patch("demo", "{spec: {redis: {image: 'redis:7.0'}}}")
+	o.letEnd(wrong)
+	o.event("demo", "Replaced", wrong.Name)
+	o.startPod(o.redisPod("redis:7.0", wrong.UID), runs)
+	o.condition("demo", v1alpha1.ConditionRedisReady, metav1.ConditionTrue, v1alpha1.ReasonRedisRunning)
+}
+
+// redisPod waits for the pod of the one Redis server that has an image and comes after the one with that UID.
+func (o *operator) redisPod(image string, after types.UID) *corev1.Pod {
+	o.t.Helper()
+	pod := &corev1.Pod{}
+	eventually(o.t, programPatience, func() error {
+		if !o.has(pod, "demo-redis-0") || pod.UID == after || pod.Spec.Containers[0].Image != image {
+			return fmt.Errorf("there is no pod of Redis with the image %s", image)
+		}
+		return nil
+	})
+	return pod
+}
+
+// letEnd waits until somebody has told a pod to end, and plays the kubelet that says that it has.
+func (o *operator) letEnd(pod *corev1.Pod) {
+	o.t.Helper()
+	o.eventually(func() error {
+		if get(o, &corev1.Pod{}, pod.Name).DeletionTimestamp == nil {
+			return fmt.Errorf("%s goes on with the image %s", pod.Name, pod.Spec.Containers[0].Image)
+		}
+		return nil
+	})
+	o.gone(pod.Name)
 }

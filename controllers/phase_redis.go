@@ -20,6 +20,7 @@ func (r *Reconciler) keepRedis(ctx context.Context, s *scope) {
 	view := s.facts.replicated
 	if view == nil {
 		holdRedis(s)
+		r.freeRedis(ctx, s)
 		return
 	}
 	s.wanted.RedisServers, s.wanted.RedisSentinels = bounded(view.outcome.Servers), bounded(view.outcome.Sentinels)
@@ -60,6 +61,23 @@ func holdRedis(s *scope) {
 	s.wanted.RedisServers = max(present, children.RedisServers(s.cluster.Spec.Redis))
 	if sentinel := s.cluster.Spec.Redis.Sentinel; sentinel != nil && s.facts.sentinels != nil {
 		s.wanted.RedisSentinels = max(ptr.Deref(s.facts.sentinels.Spec.Replicas, 0), sentinel.Sentinels)
+	}
+}
+
+// freeRedis replaces the pod of the one Redis server if it cannot start as it was made and is to be otherwise now: Kubernetes replaces a
+// pod of a StatefulSet only once it was ready (kubernetes#67250), so a spec that was corrected would not help.
+func (r *Reconciler) freeRedis(ctx context.Context, s *scope) {
+	set := s.facts.redisSets[children.RedisName(s.cluster.Name)]
+	if s.wanted.Replicated() || set == nil {
+		return
+	}
+	for _, pod := range s.facts.redisPods {
+		if ready(pod) || !outdated(pod, set) || podTrouble(pod) == "" {
+			continue
+		}
+		if err := r.replacePod(ctx, s, pod.Name); err != nil {
+			s.fail("replace the pod of Redis", err)
+		}
 	}
 }
 
