@@ -21,11 +21,18 @@ import (
 // lookAtVolumes is how often volumes that grow are looked at.
 const lookAtVolumes = 5 * time.Second
 
-// volumeError says why a volume cannot grow.
-type volumeError struct{ claim, reason string }
+// volumeError says why volumes do not have the size of the spec. Nothing else waits for it.
+type volumeError string
 
-func (e *volumeError) Error() string {
-	return fmt.Sprintf("PersistentVolumeClaim %s cannot grow, and stays as it is: %s", e.claim, e.reason)
+func (e volumeError) Error() string { return string(e) }
+
+func cannotGrow(claim, reason string) error {
+	return volumeError(fmt.Sprintf("PersistentVolumeClaim %s cannot grow, and stays as it is: %s", claim, reason))
+}
+
+func cannotShrink(set string, has resource.Quantity) error {
+	return volumeError(fmt.Sprintf(
+		"the volumes of StatefulSet %s cannot become smaller, and stay as they are: set redis.storage.size to %s again", set, has.String()))
 }
 
 // growVolumes brings the volumes of Redis to a greater size. Kubernetes takes no other size in a StatefulSet, so the claims are grown
@@ -48,14 +55,21 @@ func (r *Reconciler) growVolumes(ctx context.Context, s *scope) error {
 		if set.DeletionTimestamp != nil {
 			s.remakes(name)
 		}
-		if has.Cmp(wanted) > 0 || set.DeletionTimestamp != nil {
-			continue
-		}
-		if err := r.growSet(ctx, s, set, wanted); err != nil {
-			s.fail("grow the volumes of StatefulSet "+name, err) // the other objects do not wait for it
+		if err := r.resizeSet(ctx, s, set, has, wanted); err != nil {
+			s.fail("resize the volumes of StatefulSet "+name, err) // the other objects do not wait for it
 		}
 	}
 	return nil
+}
+
+func (r *Reconciler) resizeSet(ctx context.Context, s *scope, set *appsv1.StatefulSet, has, wanted resource.Quantity) error {
+	switch {
+	case has.Cmp(wanted) > 0:
+		return cannotShrink(set.Name, has)
+	case set.DeletionTimestamp != nil:
+		return nil
+	}
+	return r.growSet(ctx, s, set, wanted)
 }
 
 // remakes notes that a StatefulSet goes, to come back otherwise. Until it is gone it must not be made as it was.
@@ -83,6 +97,7 @@ func (r *Reconciler) growSet(ctx context.Context, s *scope, set *appsv1.Stateful
 	if err != nil {
 		return fmt.Errorf("list the claims of %s: %w", set.Name, err)
 	}
+	var stuck error
 	grown, total := 0, 0
 	for at := range claims.Items {
 		claim := &claims.Items[at]
@@ -93,14 +108,17 @@ func (r *Reconciler) growSet(ctx context.Context, s *scope, set *appsv1.Stateful
 		if err := r.growClaim(ctx, claim, size); err != nil {
 			return err
 		}
-		if capacity := claim.Status.Capacity[corev1.ResourceStorage]; capacity.Cmp(size) >= 0 {
+		switch capacity := claim.Status.Capacity[corev1.ResourceStorage]; {
+		case capacity.Cmp(size) >= 0:
 			grown++
+		case stuck == nil:
+			stuck = resizeError(claim)
 		}
 	}
 	s.lookAgain(lookAtVolumes)
 	s.growing = fmt.Sprintf("%d of %s of StatefulSet %s have grown to %s", grown, count(bounded(total), "volume"), set.Name, size.String())
 	if grown < total {
-		return nil
+		return stuck
 	}
 	s.remakes(set.Name)
 	uid := set.UID
@@ -122,9 +140,22 @@ func (r *Reconciler) growClaim(ctx context.Context, claim *corev1.PersistentVolu
 	err := r.Client.Patch(ctx, claim.DeepCopy(), client.RawPatch(mergePatch, patch))
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		return &volumeError{claim.Name, rejection(err)}
+		return cannotGrow(claim.Name, rejection(err))
 	case err != nil:
 		return fmt.Errorf("ask for a greater volume %s: %w", claim.Name, err)
+	}
+	return nil
+}
+
+// resizeError is what those say who have the volume of a claim grow, if they could not yet. They go on trying.
+func resizeError(claim *corev1.PersistentVolumeClaim) error {
+	for _, condition := range claim.Status.Conditions {
+		switch condition.Type {
+		case corev1.PersistentVolumeClaimControllerResizeError, corev1.PersistentVolumeClaimNodeResizeError:
+			if condition.Status == corev1.ConditionTrue {
+				return cannotGrow(claim.Name, brief(condition.Message))
+			}
+		}
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func problemOf(err error) problem {
 	if taken, ok := errors.AsType[*apply.TakenError](err); ok {
 		return problem{reason: v1alpha1.ReasonNameTaken, message: taken.Error(), retry: retryTaken}
 	}
-	if volume, ok := errors.AsType[*volumeError](err); ok {
+	if volume, ok := errors.AsType[volumeError](err); ok {
 		return problem{reason: v1alpha1.ReasonVolumesNotGrown, message: volume.Error(), retry: retryRefused}
 	}
 	if kind, ok := errors.AsType[*kindError](err); ok {

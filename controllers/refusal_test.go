@@ -112,8 +112,7 @@ func TestImmutableFieldsAreRefused(t *testing.T) {
 	o := runOperator(t)
 	o.chatCluster("demo", "{redis: {storage: {size: 1Gi}}}")
 	for patch, message := range map[string]string{
-		"{spec: {redis: {storage: {size: 1Mi}}}}": "redis.storage.size cannot be made smaller",
-		"{spec: {redis: {storage: null}}}":        "redis.storage cannot be added or removed",
+		"{spec: {redis: {storage: null}}}": "redis.storage cannot be added or removed",
 		`{"spec":{"redis":{"storage":null,"mode":"External","external":{"connection":{"name":"a","key":"b"}}}}}`: "redis.mode cannot be changed",
 	} {
 		cluster := get(o, &v1alpha1.ChatCluster{}, "demo")

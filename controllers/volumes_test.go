@@ -145,6 +145,56 @@ func TestVolumesThatCannotGrowAreToldAndGoOn(t *testing.T) {
 		}
 		return nil
 	})
+	o.patch("demo", "{spec: {redis: {storage: {size: 1Gi}}}}")
+	o.ready("demo")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionFalse, v1alpha1.ReasonHealthy)
+}
+
+func TestVolumesThatCannotBecomeSmallerAreToldAndGoOn(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{redis: {storage: {size: 2Gi}}}")
+	o.ready("demo")
+	o.patch("demo", "{spec: {replicas: 4, redis: {storage: {size: 1Gi}}}}")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonVolumesNotGrown)
+	o.message("demo", v1alpha1.ConditionDegraded, "cannot become smaller, and stay as they are: set redis.storage.size to 2Gi again")
+	o.replicas("demo", 4)
+	set := get(o, &appsv1.StatefulSet{}, "demo-redis")
+	size := set.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests[corev1.ResourceStorage]
+	if size.String() != "2Gi" || set.DeletionTimestamp != nil {
+		t.Errorf("the StatefulSet asks for %s", size.String())
+	}
+	o.patch("demo", "{spec: {redis: {storage: {size: 2Gi}}}}")
+	o.ready("demo")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionFalse, v1alpha1.ReasonHealthy)
+}
+
+// The storage may have no room for what its class allows. It goes on trying, and so does the operator.
+func TestVolumesThatFailToGrowAreToldUntilTheyHaveGrown(t *testing.T) {
+	for _, condition := range []corev1.PersistentVolumeClaimConditionType{
+		corev1.PersistentVolumeClaimControllerResizeError, corev1.PersistentVolumeClaimNodeResizeError,
+	} {
+		t.Run(string(condition), func(t *testing.T) {
+			o := runOperator(t)
+			o.storageClass("grows", true)
+			o.chatCluster("demo", "{redis: {storage: {size: 1Gi, className: grows}}}")
+			o.ready("demo")
+			o.claim("demo-redis", "demo-redis-0", "grows")
+			o.patch("demo", "{spec: {redis: {storage: {size: 3Gi}}}}")
+			o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionTrue, v1alpha1.ReasonGrowing)
+			claim := get(o, &corev1.PersistentVolumeClaim{}, "data-demo-redis-0")
+			claim.Status.Conditions = []corev1.PersistentVolumeClaimCondition{{
+				Type: condition, Status: corev1.ConditionTrue, Message: "the pool is full",
+			}}
+			if err := o.admin.Status().Update(t.Context(), claim); err != nil {
+				t.Fatal(err)
+			}
+			o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonVolumesNotGrown)
+			o.message("demo", v1alpha1.ConditionDegraded,
+				"PersistentVolumeClaim data-demo-redis-0 cannot grow, and stays as it is: the pool is full")
+			o.eventually(func() error { return o.resize("demo-redis-0") })
+			o.eventually(func() error { return o.orphan("demo-redis") })
+		})
+	}
 }
 
 // growAndReplace does what only a Redis of several servers needs the operator's rights for.

@@ -126,7 +126,7 @@ const (
 	ReasonRedisAway = "RedisAway"
 	// ReasonRedisAtRisk: Redis serves, and would not survive the loss of one more server.
 	ReasonRedisAtRisk = "RedisAtRisk"
-	// ReasonVolumesNotGrown: the Kubernetes cluster refuses larger volumes for Redis. Those of the older size go on.
+	// ReasonVolumesNotGrown: volumes of Redis cannot have the size of the spec. Those of the older size go on.
 	ReasonVolumesNotGrown = "VolumesNotGrown"
 	// ReasonHubsMissing: fewer hub servers than wanted take clients, and none is on its way.
 	ReasonHubsMissing = "HubsMissing"

@@ -110,10 +110,10 @@ type ExternalRedis struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.persistence) && self.persistence == 'Snapshot') == (has(oldSelf.persistence) && oldSelf.persistence == 'Snapshot')",message="redis.storage.persistence cannot be changed to or from Snapshot: Redis would start without what is on its volume. Make a new ChatCluster"
 type RedisStorage struct {
 	// size of the volume. It can grow where its StorageClass allows that; a
-	// condition says so where it does not. It cannot be made smaller.
+	// condition says so where it does not. A smaller size changes nothing, and
+	// the condition says which one to set again.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="redis.storage.size must be more than nothing"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="redis.storage.size cannot be made smaller"
 	Size resource.Quantity `json:"size,omitempty,omitzero"`
 
 	// className is the StorageClass of the volume. Unset is the default of the
