@@ -200,6 +200,39 @@ func TestHubServersFollowTheirClients(t *testing.T) {
 	})
 }
 
+// A node is missing for one of them: the others must not wait for it.
+func TestAHubServerThatNeverStartsHoldsNoScaleInUp(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo",
+		"{autoscaling: {minReplicas: 1, maxReplicas: 5, connectionsPerReplica: 100, intervalSeconds: 5, scaleInAfterSeconds: 0}}")
+	o.ready("demo")
+	o.runPods("demo", 150, 100, 150)
+	o.replicas("demo", 4)
+	o.pendingPod("demo")
+	for index, connections := range []int{100, 50, 100} {
+		o.hubs.set(fmt.Sprintf("demo-hub-%d", index), connections)
+	}
+	o.replicas("demo", 3)
+	o.event("demo", "Autoscaled", "from 4 to 3 hub servers: 250 clients")
+	o.patch("demo", "{spec: {autoscaling: {maxReplicas: 2}}}")
+	o.replicas("demo", 2)
+	o.event("demo", "Autoscaled", "from 3 to 2 hub servers: more than the spec allows")
+}
+
+// pendingPod makes a pod of a Deployment that no node takes.
+func (o *operator) pendingPod(cluster string) {
+	o.t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: o.namespace, Name: cluster + "-hub-pending", Labels: get(o, &appsv1.Deployment{}, cluster+"-hub").Spec.Template.Labels,
+		},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "hub", Image: "hubserver"}}},
+	}
+	if err := o.admin.Create(o.t.Context(), pod); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
 // kindDefinition makes a kind known that takes everything.
 const kindDefinition = `
 apiVersion: apiextensions.k8s.io/v1

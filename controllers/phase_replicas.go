@@ -79,7 +79,7 @@ func hubsOf(facts facts, now time.Time) []autoscale.Hub {
 		if lost(pod, now) {
 			continue
 		}
-		hub := autoscale.Hub{Ready: ready(pod), Ending: ending(pod)}
+		hub := autoscale.Hub{Ready: ready(pod), Ending: ending(pod), Pending: pod.Status.Phase == corev1.PodPending}
 		if load, seen := facts.loads[pod.Name]; seen {
 			hub.Load = &load
 		}

@@ -26,6 +26,8 @@ type Hub struct {
 	Ready bool
 	// Ending ones do not count any more, except that the next one waits for them.
 	Ending bool
+	// Pending ones have never run, so that they never had a client: there is no need to see them to know that they are idle.
+	Pending bool
 	// Load is nil if it could not be seen.
 	Load *Load
 }
@@ -54,16 +56,17 @@ type Decision struct {
 // on the border would add one and take one away for ever.
 const headroom = 0.1
 
-// Decide returns how many hub servers there should be. It never goes beyond the bounds of the spec. It adds as many as are
-// missing at once, and takes away one at a time: when all are seen, serve and none ends, and fewer have been enough for
-// long enough. What is not seen never counts as idle.
+// Decide returns how many hub servers there should be. It never goes beyond the bounds of the spec: those are reached at once, and
+// whoever carries it out lets one end at a time. Within them it adds as many as are missing at once, and takes away one at a time:
+// when all are seen and serve or have never run, none ends, and fewer have been enough for long enough. What has run and is not seen
+// never counts as idle.
 func Decide(in Input) Decision {
 	current := in.Current
 	switch {
 	case current < in.Spec.MinReplicas:
 		return Decision{Replicas: in.Spec.MinReplicas, Reason: "the least that the spec allows"}
 	case current > in.Spec.MaxReplicas:
-		return decideAboveMaximum(in)
+		return Decision{Replicas: in.Spec.MaxReplicas, EnoughSince: in.EnoughSince, Reason: "more than the spec allows"}
 	}
 	needed, why := need(in.Spec, in.Hubs, 0)
 	if needed > current {
@@ -91,24 +94,23 @@ func (d Decision) unlessSame(current int32) Decision {
 	return d
 }
 
-// decideAboveMaximum takes away one at a time too: the clients of each must find a place.
-func decideAboveMaximum(in Input) Decision {
-	if !settled(in) {
-		return Decision{Replicas: in.Current, EnoughSince: in.EnoughSince}
-	}
-	return Decision{Replicas: in.Current - 1, EnoughSince: in.EnoughSince, Reason: "more than the spec allows"}
-}
-
-// settled tells whether all hub servers are there, serve and are seen with all that has a target, and none ends.
+// settled tells whether all hub servers are there, those that have run serve and are seen with all that has a target, and none ends.
+// With a roll-out there may be more than that, of which those that have never run take nobody's place.
 func settled(in Input) bool {
-	serving := int32(0)
+	serving, pending := int32(0), int32(0)
 	for _, hub := range in.Hubs {
-		if hub.Ending || !hub.Ready || hub.Load == nil || in.Spec.BytesPerSecondPerReplica > 0 && hub.Load.BytesPerSecond == nil {
+		switch serves := hub.Ready && hub.Load != nil && (in.Spec.BytesPerSecondPerReplica == 0 || hub.Load.BytesPerSecond != nil); {
+		case hub.Ending:
 			return false
+		case hub.Pending:
+			pending++
+		case !serves:
+			return false
+		default:
+			serving++
 		}
-		serving++
 	}
-	return serving == in.Current
+	return serving <= in.Current && serving+pending >= in.Current
 }
 
 // need is how many hub servers the load that was seen asks for, with a part of each kept free, and what asks for them. Those

@@ -35,6 +35,7 @@ func TestDecide(t *testing.T) {
 		hubs[0].Load.BytesPerSecond = &perSecond
 		return hubs
 	}
+	pending := autoscale.Hub{Pending: true}
 	for _, c := range []struct {
 		name    string
 		spec    func(*v1alpha1.AutoscalingSpec)
@@ -59,16 +60,25 @@ func TestDecide(t *testing.T) {
 		{name: "with that part free one goes", current: 3, hubs: serving(60, 60, 60), since: long, want: 2, counting: true},
 		{name: "none is taken away while one ends", current: 4, hubs: append(serving(10, 10, 10), autoscale.Hub{Ending: true}), since: long, want: 4},
 		{name: "none is taken away while one starts", current: 4, hubs: append(serving(10, 10, 10), autoscale.Hub{}), since: long, want: 4},
+		{name: "one that never ran is no reason to keep another", current: 4, hubs: append(serving(10, 10, 10), pending), since: long, want: 3,
+			counting: true},
+		{name: "nor are several", current: 4, hubs: append(serving(150), pending, pending, pending), since: long, want: 3, counting: true},
+		{name: "nor is a roll-out that is stuck", current: 3, hubs: append(serving(10, 10, 10), pending), since: long, want: 2, counting: true},
+		{name: "while more serve than there should be all stay", current: 3, hubs: serving(10, 10, 10, 10), since: long, want: 3},
+		{name: "while some are missing all stay", current: 4, hubs: append(serving(10, 10), pending), since: long, want: 4},
+		{name: "one that never ran and ends is waited for", current: 4, since: long, want: 4,
+			hubs: append(serving(10, 10, 10), autoscale.Hub{Pending: true, Ending: true})},
+		{name: "one that never ran stays if it is needed", current: 3, hubs: append(serving(100, 100), pending), since: long, want: 3},
 		{name: "none is taken away while one is not seen", current: 4, hubs: unseen(serving(10, 10, 10)...), since: long, want: 4},
 		{name: "nothing is known", current: 4, hubs: unseen(unseen(unseen(unseen()...)...)...), since: long, want: 4},
 		{name: "what is seen may be enough to add one", current: 3, hubs: unseen(serving(200, 200)...), want: 4},
 		{name: "clients of one that ends will come back", current: 2, want: 3,
 			hubs: append(serving(90, 90), autoscale.Hub{Ending: true, Load: &autoscale.Load{Connections: 100}})},
 		{name: "a new least counts at once", current: 1, hubs: serving(0), want: 2},
-		{name: "a new most takes away one at a time", spec: func(s *v1alpha1.AutoscalingSpec) { s.MaxReplicas = 2 }, current: 4,
-			hubs: serving(100, 100, 100, 100), want: 3},
-		{name: "and waits for the one that ends", spec: func(s *v1alpha1.AutoscalingSpec) { s.MaxReplicas = 2 }, current: 3,
-			hubs: append(serving(100, 100, 100), autoscale.Hub{Ending: true}), want: 3},
+		{name: "a new most counts at once", spec: func(s *v1alpha1.AutoscalingSpec) { s.MaxReplicas = 2 }, current: 4,
+			hubs: serving(100, 100, 100, 100), want: 2},
+		{name: "whatever the others do", spec: func(s *v1alpha1.AutoscalingSpec) { s.MaxReplicas = 2 }, current: 5,
+			hubs: append(unseen(serving(100, 100)...), autoscale.Hub{Ending: true}, autoscale.Hub{}), want: 2},
 		{name: "what is sent counts if it has a target", spec: func(s *v1alpha1.AutoscalingSpec) { s.BytesPerSecondPerReplica = 1000 }, current: 2,
 			hubs: withRate(4500), want: 5},
 		{name: "what is sent and is not known is no reason to take one away", spec: func(s *v1alpha1.AutoscalingSpec) {
@@ -103,19 +113,23 @@ func TestADecisionIsAlwaysSafe(t *testing.T) {
 		}
 		seen := true
 		for range rapid.IntRange(0, 15).Draw(t, "hub servers") {
-			hub := autoscale.Hub{Ready: rapid.Bool().Draw(t, "ready"), Ending: rapid.Bool().Draw(t, "ending")}
-			if rapid.Bool().Draw(t, "seen") {
+			hub := autoscale.Hub{Ending: rapid.Bool().Draw(t, "ending"), Pending: rapid.Bool().Draw(t, "pending")}
+			if !hub.Pending {
+				hub.Ready = rapid.Bool().Draw(t, "ready")
+			}
+			if !hub.Pending && rapid.Bool().Draw(t, "seen") {
 				hub.Load = &autoscale.Load{Connections: rapid.Int64Range(0, 1000).Draw(t, "connections")}
 			}
-			seen = seen && hub.Load != nil && hub.Ready && !hub.Ending
+			seen = seen && !hub.Ending && (hub.Pending || hub.Load != nil && hub.Ready)
 			in.Hubs = append(in.Hubs, hub)
 		}
 		got := autoscale.Decide(in).Replicas
 		switch {
 		case got < in.Spec.MinReplicas:
 			t.Fatalf("%d is below the least", got)
-		case got > in.Spec.MaxReplicas && got > in.Current:
+		case got > in.Spec.MaxReplicas:
 			t.Fatalf("%d is above the most", got)
+		case in.Current > in.Spec.MaxReplicas: // it is for those who carry it out to do that one at a time
 		case got < in.Current-1:
 			t.Fatalf("%d takes away more than one of %d", got, in.Current)
 		case got < in.Current && !seen:
