@@ -112,7 +112,8 @@ func TestTheNotesOfTheLargestRedisClusterAreTaken(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = p.admin.Delete(context.Background(), cluster) })
 	memory := redisform.Memory{
-		Formed: true, HadData: true, Epoch: math.MaxInt64, Cause: "primaries", Since: time.Date(2026, 1, 1, 0, 0, 0, 999, time.UTC),
+		Formed: true, HadData: true, Epoch: math.MaxInt64,
+		Waits: map[string]time.Time{"primaries": time.Date(2026, 1, 1, 0, 0, 0, 999, time.UTC)},
 	}
 	var primaries []string
 	for _, set := range children.RedisSets(children.Wanted{Cluster: cluster}) {

@@ -94,7 +94,7 @@ func TestClusterSuccession(t *testing.T) {
 		}, "TakeOver redis-3 Unasked; TakeOver redis-4 Unasked", MajorityLost},
 		{"it is not accepted for a minute yet", func(f *Facts, w *Wanted, m *Memory) {
 			lose(f, true, 0, 1)
-			w.AcceptLoss, m.Cause = true, ""
+			w.AcceptLoss, m.Waits = true, nil
 		}, "", MajorityLost},
 		{"a shard of which no server answers", func(f *Facts, _ *Wanted, _ *Memory) {
 			lose(f, true, 0)
@@ -111,7 +111,7 @@ func TestClusterSuccession(t *testing.T) {
 			w := newClusterWorld(t, 3, 1, true)
 			w.settle()
 			facts, wanted, memory := w.facts(), w.wanted, w.memory
-			memory.Cause, memory.Since = "primaries", w.now.Add(-10*time.Minute)
+			memory.Waits = map[string]time.Time{"primaries": w.now.Add(-10 * time.Minute)}
 			c.change(&facts, &wanted, &memory)
 			out := Plan(w.now, facts, wanted, memory)
 			expectPlan(t, out, c.steps, c.reason)

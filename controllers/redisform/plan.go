@@ -31,7 +31,7 @@ const (
 func Plan(now time.Time, facts Facts, wanted Wanted, memory Memory) Outcome {
 	wanted.Timing = wanted.Timing.withDefaults()
 	p := &planner{now: now, facts: facts, wanted: wanted, memory: memory}
-	p.out.Memory = memory
+	p.out.Memory, p.out.Memory.Waits = memory, nil // a wait goes on if this plan waits too
 	p.out.Servers, p.out.Sentinels = p.present(facts.servers()), p.present(facts.sentinels())
 	if wanted.Form == Cluster {
 		p.planCluster()
@@ -42,9 +42,6 @@ func Plan(now time.Time, facts Facts, wanted Wanted, memory Memory) Outcome {
 	p.replaceBroken()
 	p.upkeep()
 	p.out.Status.Changing = p.unsettled()
-	if p.cause == "" {
-		p.out.Memory.Since, p.out.Memory.Cause = time.Time{}, ""
-	}
 	p.summarise()
 	return p.out
 }
@@ -56,22 +53,23 @@ type planner struct {
 	wanted Wanted
 	memory Memory
 	out    Outcome
-	// cause is what this plan waits for.
-	cause string
 	// later are steps to be done after all others.
 	later []Step
 }
 
 func (p *planner) do(steps ...Step) { p.out.Steps = append(p.out.Steps, steps...) }
 
-// waitFor tells for how long plans have waited for the same cause without a break.
+// waitFor tells for how long plans have waited for a cause without a break. A plan may wait for several.
 func (p *planner) waitFor(cause string) time.Duration {
-	p.cause = cause
-	if p.memory.Cause != cause {
-		p.out.Memory.Cause, p.out.Memory.Since = cause, p.now
-		return 0
+	since, waits := p.memory.Waits[cause]
+	if !waits {
+		since = p.now
 	}
-	return p.now.Sub(p.memory.Since)
+	if p.out.Memory.Waits == nil {
+		p.out.Memory.Waits = map[string]time.Time{}
+	}
+	p.out.Memory.Waits[cause] = since
+	return p.now.Sub(since)
 }
 
 // is sets how things are, as the first to know says it.

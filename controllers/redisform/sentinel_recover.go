@@ -33,22 +33,10 @@ func (p *planner) recover(gone *Server) {
 	case best.Priority == neverPriority:
 		// The Sentinels do the rest once they have heard of it.
 		p.do(Step{Action: Elect, Member: best.Name, Value: strconv.Itoa(normalPriority), Why: why})
-	case p.waitedForChoice():
+	case p.waitFor("choice") >= p.wanted.Timing.Patience: // most of them may watch something else
 		p.promoteUnelectable(best, why+", and the Sentinels do not choose it")
 	}
 }
-
-// waitedForChoice tells whether Sentinels have had the time to choose the server that they may choose: most of them may watch
-// something else. There is one wait at a time, so that a longer one for data that are away goes on.
-func (p *planner) waitedForChoice() bool {
-	if p.cause == waitForData {
-		return p.waitFor(waitForData) >= 2*p.wanted.Timing.Patience
-	}
-	return p.waitFor("choice") >= p.wanted.Timing.Patience
-}
-
-// waitForData is the wait for servers that may have newer data.
-const waitForData = "data"
 
 // promoteUnelectable is for a server that Sentinels would never choose: because the primary was lost before it could tell them of
 // any replica, or because this one is a primary too, as one is that was cut off from the others. They would look for another
@@ -133,7 +121,7 @@ func (p *planner) withoutOthers(best *Server) string {
 	switch {
 	case p.wanted.AcceptLoss:
 		return "the loss of what others may have is accepted"
-	case p.waitFor(waitForData) < p.wanted.Timing.Patience:
+	case p.waitFor("data") < p.wanted.Timing.Patience:
 		return ""
 	case best.Keys > 0 && slices.Contains(p.memory.InSync, best.Name):
 		return "it had all data when the primary was last seen"

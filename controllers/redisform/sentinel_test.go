@@ -8,7 +8,7 @@ import (
 )
 
 // TestSentinelDecisions has single moments that stories hardly meet. Each starts from one where all is well with redis-0 as
-// the primary, ten minutes after the cause was first seen, where there is one.
+// the primary.
 func TestSentinelDecisions(t *testing.T) {
 	t.Parallel()
 	restart := func(server *Server) {
@@ -44,14 +44,14 @@ func TestSentinelDecisions(t *testing.T) {
 		}, "", WaitingForData},
 		{"a replica without all data does not wait out the last primary", func(f *Facts, _ *Wanted, m *Memory) {
 			down(f)
-			m.InSync, m.Cause = nil, "data"
+			m.InSync, m.Waits = nil, long("data")
 			lose(&f.Servers[0])
 			restart(&f.Servers[1])
 			restart(&f.Servers[2])
 		}, "", WaitingForData},
 		{"a replica that had all data does", func(f *Facts, _ *Wanted, m *Memory) {
 			down(f)
-			m.InSync, m.Cause = []string{"redis-2"}, "data"
+			m.InSync, m.Waits = []string{"redis-2"}, long("data")
 			lose(&f.Servers[0])
 			restart(&f.Servers[1])
 			restart(&f.Servers[2])
@@ -65,7 +65,7 @@ func TestSentinelDecisions(t *testing.T) {
 		}, "Elect redis-1 100", FailingOver},
 		{"empty servers wait for one with a volume", func(f *Facts, _ *Wanted, m *Memory) {
 			down(f)
-			m.Cause = "data"
+			m.Waits = long("data")
 			lose(&f.Servers[0])
 			for _, i := range []int{1, 2} {
 				restart(&f.Servers[i])
@@ -129,7 +129,6 @@ func TestSentinelDecisions(t *testing.T) {
 			w := newSentinelWorld(t, 3, 3, true)
 			w.settle()
 			facts, wanted, memory := w.facts(), w.wanted, w.memory
-			memory.Since = w.now.Add(-10 * time.Minute)
 			c.change(&facts, &wanted, &memory)
 			out := Plan(w.now, facts, wanted, memory)
 			expectPlan(t, out, c.steps, c.reason)
@@ -137,6 +136,37 @@ func TestSentinelDecisions(t *testing.T) {
 				t.Errorf("serving: %v, though it is %s", out.Status.Serving, c.reason)
 			}
 		})
+	}
+}
+
+// long are waits that have taken longer than anybody has patience.
+func long(causes ...string) map[string]time.Time {
+	waits := map[string]time.Time{}
+	for _, cause := range causes {
+		waits[cause] = time.Unix(0, 0)
+	}
+	return waits
+}
+
+// A rival that the Sentinels know is theirs to demote, and a Sentinel that watches it is told by the others: the operator waits for
+// both at once.
+func TestWaitsThatComeTogetherBothEnd(t *testing.T) {
+	t.Parallel()
+	w := newSentinelWorld(t, 3, 3, true)
+	w.settle()
+	facts, memory := w.facts(), w.memory
+	facts.Servers[1].Primary, facts.Servers[1].Follows, facts.Servers[1].LinkUp = true, "", false
+	facts.Sentinels[2].Monitors[0].Primary = facts.Servers[1].Endpoint()
+	for after := time.Duration(0); after < DefaultPatience; after += time.Second {
+		out := Plan(w.now.Add(after), facts, w.wanted, memory)
+		expectPlan(t, out, "", Degraded)
+		memory = out.Memory
+	}
+	out := Plan(w.now.Add(DefaultPatience), facts, w.wanted, memory)
+	expectPlan(t, out, "Follow redis-1 redis-0; Unwatch sentinel-2; Watch sentinel-2 redis-0", Degraded)
+	out = Plan(w.now.Add(DefaultPatience), w.facts(), w.wanted, out.Memory)
+	if len(out.Memory.Waits) > 0 {
+		t.Errorf("%v are waited for though all is well", out.Memory.Waits)
 	}
 }
 

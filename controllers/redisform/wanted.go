@@ -71,7 +71,6 @@ type Memory struct {
 	InSync []string `json:"inSync,omitempty"`
 	// HadData: the servers have stored something since they formed.
 	HadData bool `json:"hadData,omitempty"`
-	// Since is when something began that only time resolves; zero if there is none. Cause is what.
-	Since time.Time `json:"since,omitzero"`
-	Cause string    `json:"cause,omitempty"`
+	// Waits are since when plans have waited without a break for what only time resolves, by its cause.
+	Waits map[string]time.Time `json:"waits,omitempty"`
 }
