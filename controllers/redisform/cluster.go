@@ -124,6 +124,9 @@ func (p *planner) introduce(v *clusterView) (troubles []string) {
 	for _, server := range v.strangers {
 		troubles = append(troubles, server.Name+" is part of another Cluster: delete its volume if that is not needed")
 	}
+	if v.seed == nil {
+		return troubles // those who answer are about to end: the ones that come after them are introduced
+	}
 	for _, server := range p.nodes() {
 		if server == v.seed || v.servers[server.Node.ID] != server || !server.Wanted && server.Node.blank() {
 			continue

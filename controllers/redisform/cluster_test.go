@@ -33,6 +33,17 @@ func TestClusterDecisions(t *testing.T) {
 		{"a replica does not reach its primary", func(f *Facts) {
 			f.Servers[3].LinkUp, f.Servers[3].Follows = false, f.Servers[0].IP+":6379"
 		}, "", Degraded},
+		{"all are told to end at once", func(f *Facts) {
+			for i := range f.Servers {
+				f.Servers[i].Ending = true
+			}
+		}, "", Healthy},
+		{"those that are left are told to end", func(f *Facts) {
+			f.Servers[0].Answer, f.Servers[0].Node = Answer{Problem: "no answer"}, nil
+			for i := range f.Servers {
+				f.Servers[i].Ending = true
+			}
+		}, "", FailingOver},
 		{"a replica has not heard yet where its primary is", func(f *Facts) {
 			f.Servers[3].LinkUp, f.Servers[3].Follows = false, "10.0.0.99:6379"
 			f.Servers[3].Node.peer(f.Servers[0].Node.ID).IP = "10.0.0.99"

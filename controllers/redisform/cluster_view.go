@@ -7,7 +7,7 @@ import (
 
 // clusterView is what all nodes that answer say together.
 type clusterView struct {
-	// seed is the node from which the others are introduced; nil if none answers.
+	// seed is the node from which the others are introduced; nil if none answers but those that end.
 	seed *Server
 	// servers are those that answered, by their IDs, without strangers.
 	servers map[string]*Server
