@@ -57,6 +57,28 @@ func TestThePasswordOfRedisIsExchangedWithoutARestart(t *testing.T) {
 	}
 }
 
+func TestARedisThatStartsAgainWithTheLastPasswordIsToldTheNext(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	password := func() string { return string(get(o, &corev1.Secret{}, "demo-redis-auth").Data["password"]) }
+	first := password()
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-redis-password: now}}}")
+	o.eventually(func() error {
+		if password() == first {
+			return errors.New("the password is the old one")
+		}
+		return nil
+	})
+	o.redis.restarts("demo", first)
+	o.clock.move(time.Hour)
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonSettled)
+	if told := o.redis.knows("demo"); !slices.Equal(told, []string{password()}) {
+		t.Errorf("in the end Redis knows %d passwords, which are not the new one", len(told))
+	}
+}
+
 func TestARedisThatIsAwayKeepsItsPassword(t *testing.T) {
 	o := runOperator(t)
 	o.redis.setAway(true)

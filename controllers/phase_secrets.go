@@ -20,13 +20,13 @@ import (
 const hearOf = 3 * time.Minute
 
 // RedisTeller tells the one Redis server of a ChatCluster what is new, so that it need not be started again. It logs in with one
-// of the passwords. secure is nil without TLS.
+// of logins. secure is nil without TLS.
 type RedisTeller interface {
 	// TellPasswords makes the given passwords the only good ones.
-	TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string) error
+	TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, logins, passwords []string) error
 	// Certify makes the server read its certificate again unless it shows the one with that digest, and reports whether it
 	// showed it.
-	Certify(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string) (shown bool, err error)
+	Certify(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, logins []string, digest string) (shown bool, err error)
 }
 
 // clusterKeyRules: nothing tells when all servers have heard of the next key. The old one is good for another hour, for
@@ -73,7 +73,8 @@ func (r *Reconciler) keepRedisPassword(ctx context.Context, s *scope) error {
 		// The plan for Redis tells them.
 		known = s.facts.replicated != nil && knowPasswords(s.facts.replicated.facts, s.facts.replicated.wanted)
 	default:
-		if err := r.Redis.TellPasswords(ctx, s.cluster, s.redisTLS(), passwords); err != nil {
+		// A server that has just started again with an older file may know the last password only.
+		if err := r.Redis.TellPasswords(ctx, s.cluster, s.redisTLS(), state.Accepted(), passwords); err != nil {
 			s.logger.Info("Redis was not told about its passwords", "reason", err.Error())
 			known = false
 		}

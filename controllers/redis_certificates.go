@@ -225,8 +225,8 @@ func (r *Reconciler) keepRedisCertificate(ctx context.Context, s *scope) {
 	if err != nil || secret == nil {
 		return // the step that keeps the password says why
 	}
-	passwords := children.ReadRedisAuth(s.cluster.Spec.Redis, secret).Accepted()
-	switch shown, err := r.Redis.Certify(ctx, s.cluster, s.redisTLS(), passwords, certificate.digest); {
+	logins := children.ReadRedisAuth(s.cluster.Spec.Redis, secret).Accepted()
+	switch shown, err := r.Redis.Certify(ctx, s.cluster, s.redisTLS(), logins, certificate.digest); {
 	case err != nil:
 		s.logger.Info("It was not seen which certificate Redis shows", "reason", err.Error())
 		s.lookAgain(retryRefused)

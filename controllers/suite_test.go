@@ -307,10 +307,13 @@ func (f *fakeRedis) setAway(away bool) {
 	f.away = away
 }
 
-func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatCluster, _ *tls.Config, passwords []string) error {
+// TellPasswords implements controllers.RedisTeller. A server that was told no passwords yet takes any.
+func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatCluster, _ *tls.Config, logins, passwords []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.away {
+	known := f.told[cluster.Name]
+	good := known == nil || slices.ContainsFunc(logins, func(login string) bool { return slices.Contains(known, login) })
+	if f.away || !good {
 		return errors.New("connection refused")
 	}
 	if f.told == nil {
@@ -322,7 +325,7 @@ func (f *fakeRedis) TellPasswords(_ context.Context, cluster *v1alpha1.ChatClust
 
 // Certify implements controllers.RedisTeller: the server shows what was in its files when it was last told to read them.
 func (f *fakeRedis) Certify(
-	_ context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string,
+	_ context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, logins []string, digest string,
 ) (shown bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -330,7 +333,7 @@ func (f *fakeRedis) Certify(
 	if want := cluster.Name + "-redis." + cluster.Namespace + ".svc.cluster.local"; secure.ServerName != want || secure.VerifyConnection == nil {
 		return false, fmt.Errorf("%s cannot be verified, want %s", secure.ServerName, want)
 	}
-	if len(passwords) == 0 || f.away {
+	if len(logins) == 0 || f.away {
 		return false, errors.New("connection refused")
 	}
 	if f.shows == nil {
@@ -339,6 +342,13 @@ func (f *fakeRedis) Certify(
 	shown = f.shows[cluster.Name] == digest
 	f.shows[cluster.Name] = digest
 	return shown, nil
+}
+
+// restarts has the server know those passwords only that are in its file.
+func (f *fakeRedis) restarts(cluster string, passwords ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told[cluster] = passwords
 }
 
 func (f *fakeRedis) knows(cluster string) []string {

@@ -30,16 +30,18 @@ type Teller struct {
 	Address func(*v1alpha1.ChatCluster) string
 }
 
-// TellPasswords makes the given passwords the only ones of Redis. One of them must be good already, the first ones are tried
+// TellPasswords makes the given passwords the only ones of Redis. One of logins must be good already, the first ones are tried
 // first. Connections that are open stay open. secure is nil without TLS.
-func (t Teller) TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string) error {
+func (t Teller) TellPasswords(
+	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, logins, passwords []string,
+) error {
 	command := append(make([]any, 0, 4+len(passwords)), "ACL", "SETUSER", "default", "resetpass")
 	for _, password := range passwords {
 		sum := sha256.Sum256([]byte(password))
 		command = append(command, "#"+hex.EncodeToString(sum[:]))
 	}
 	tell := func(ctx context.Context, client *redis.Client) error { return client.Do(ctx, command...).Err() }
-	if err := t.talk(ctx, cluster, secure, passwords, tell); err != nil {
+	if err := t.talk(ctx, cluster, secure, logins, tell); err != nil {
 		return fmt.Errorf("tell Redis its passwords: %w", err)
 	}
 	return nil
@@ -48,7 +50,7 @@ func (t Teller) TellPasswords(ctx context.Context, cluster *v1alpha1.ChatCluster
 // Certify makes Redis read its certificate again unless it shows the one with that digest (wire.CertificateDigest). It reports
 // whether it did. Connections that are open stay open. It is for a Redis with TLS only.
 func (t Teller) Certify(
-	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string, digest string,
+	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, logins []string, digest string,
 ) (bool, error) {
 	var shown atomic.Bool // a connection that is given up may still be made when another one is
 	verify := secure.VerifyConnection
@@ -60,7 +62,7 @@ func (t Teller) Certify(
 		}
 		return verify(state)
 	}
-	err := t.talk(ctx, cluster, secure, passwords, func(ctx context.Context, client *redis.Client) error {
+	err := t.talk(ctx, cluster, secure, logins, func(ctx context.Context, client *redis.Client) error {
 		if err := client.Ping(ctx).Err(); err != nil || shown.Load() { // with the first command it connects
 			return err
 		}
@@ -72,15 +74,15 @@ func (t Teller) Certify(
 	return shown.Load(), nil
 }
 
-// talk logs in with the first of passwords that is good.
+// talk logs in with the first of logins that is good.
 func (t Teller) talk(
-	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, passwords []string,
+	ctx context.Context, cluster *v1alpha1.ChatCluster, secure *tls.Config, logins []string,
 	say func(context.Context, *redis.Client) error,
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var failures []error
-	for _, password := range passwords {
+	for _, password := range logins {
 		err := t.talkAs(ctx, cluster, secure, password, say)
 		if err == nil {
 			return nil

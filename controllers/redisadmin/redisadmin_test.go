@@ -115,7 +115,7 @@ func TestPasswordsAreExchangedWhileRedisRuns(t *testing.T) {
 		{[]string{"one", "two"}, "one two", "three"}, // told twice
 		{[]string{"two"}, "two", "one"},
 	} {
-		if err := teller.TellPasswords(t.Context(), cluster, nil, step.tell); err != nil {
+		if err := teller.TellPasswords(t.Context(), cluster, nil, step.tell, step.tell); err != nil {
 			t.Fatal(err)
 		}
 		for _, password := range strings.Fields(step.good) {
@@ -138,8 +138,21 @@ func TestPasswordsAreExchangedWhileRedisRuns(t *testing.T) {
 	if message, err := subscription.ReceiveMessage(ctx); err != nil || message.Payload != "hello" {
 		t.Errorf("an open connection got %v, %v", message, err)
 	}
-	if err := teller.TellPasswords(t.Context(), cluster, nil, []string{"unknown"}); err == nil {
+	if err := teller.TellPasswords(t.Context(), cluster, nil, []string{"unknown"}, []string{"two"}); err == nil {
 		t.Error("Redis listened to somebody without a password")
+	}
+}
+
+// A pod that starts again early in an exchange reads the file that its kubelet has brought it before.
+func TestARedisThatHasMissedAnExchangeIsToldWithItsLastPassword(t *testing.T) {
+	cluster := sampletest.Cluster(t, "minimal.yaml")
+	address := startRedis(t, cluster, rotation.Secret{Current: "last"}, t.TempDir(), nil)
+	teller := redisadmin.Teller{Address: func(*v1alpha1.ChatCluster) string { return address }}
+	if err := teller.TellPasswords(t.Context(), cluster, nil, []string{"next", "last"}, []string{"next"}); err != nil {
+		t.Fatal(err)
+	}
+	if !opens(t, address, "next") || opens(t, address, "last") {
+		t.Error("the next password is not the only good one")
 	}
 }
 
@@ -170,7 +183,7 @@ func TestACertificateIsExchangedWhileRedisRuns(t *testing.T) {
 	if !certify(second) || certify(first) {
 		t.Error("Redis does not show the certificate that is in its files now")
 	}
-	if err := teller.TellPasswords(t.Context(), cluster, secure, []string{"one", "two"}); err != nil {
+	if err := teller.TellPasswords(t.Context(), cluster, secure, []string{"one"}, []string{"one", "two"}); err != nil {
 		t.Error(err)
 	}
 	foreign := secure.Clone()
@@ -200,12 +213,13 @@ func install(t *testing.T, folder string, authority *certificatetest.Authority) 
 
 func TestARedisThatIsAwayIsAnError(t *testing.T) {
 	teller := redisadmin.Teller{Address: func(*v1alpha1.ChatCluster) string { return "127.0.0.1:1" }}
-	err := teller.TellPasswords(t.Context(), sampletest.Cluster(t, "minimal.yaml"), nil, []string{"secret-password"})
+	secret := []string{"secret-password"}
+	err := teller.TellPasswords(t.Context(), sampletest.Cluster(t, "minimal.yaml"), nil, secret, secret)
 	if err == nil || strings.Contains(err.Error(), "secret-password") {
 		t.Errorf("the error is %v", err)
 	}
 	shown, err := teller.Certify(t.Context(), sampletest.Cluster(t, "minimal.yaml"), &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "x"},
-		[]string{"secret-password"}, "digest")
+		secret, "digest")
 	if shown || err == nil || strings.Contains(err.Error(), "secret-password") {
 		t.Errorf("shown %t, the error is %v", shown, err)
 	}
