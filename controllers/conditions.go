@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +26,9 @@ type verdict struct {
 // setConditions computes all conditions from the scope.
 func setConditions(s *scope) {
 	redis, hub := redisReady(s), hubReady(s)
-	progressing := progressing(s, redis)
+	starting := startingFor(s, hub)
+	s.lookAgain(starting)
+	progressing := progressing(s, redis, hub.is || starting > 0)
 	degraded := degraded(s, redis, hub, progressing)
 	verdicts := map[string]verdict{
 		v1alpha1.ConditionReady:       summary(s, redis, hub, progressing),
@@ -86,7 +90,31 @@ func hubReady(s *scope) verdict {
 		return verdict{true, v1alpha1.ReasonHubServing, count(serving, "hub server") + " take clients"}
 	}
 	text := fmt.Sprintf("%d of %s take clients", serving, count(wanted, "hub server"))
-	return verdict{false, v1alpha1.ReasonHubStarting, because(text, s.facts.hubs)}
+	return verdict{false, v1alpha1.ReasonHubStarting, becauseOfHubs(text, s.facts)}
+}
+
+// startTime is how long hub servers that are missing are taken for starting. Kubernetes gives up on those of a roll-out after as long,
+// and never on those that come later, because others were lost or more are wanted.
+const startTime = 10 * time.Minute
+
+// startingFor is for how long hub servers that are missing will still be taken for starting; 0 if none are missing.
+func startingFor(s *scope, hub verdict) time.Duration {
+	before := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionHubReady)
+	switch {
+	case hub.is:
+		return 0
+	case before == nil || before.Status != metav1.ConditionFalse:
+		return startTime
+	}
+	return max(startTime-s.now.Sub(before.LastTransitionTime.Time), 0)
+}
+
+// becauseOfHubs adds what is known of why hub servers do not start, or cannot even be made.
+func becauseOfHubs(text string, facts facts) string {
+	if why := cmp.Or(trouble(facts.hubs), replicaFailure(facts.hub)); why != "" {
+		return text + "; " + why
+	}
+	return text
 }
 
 // because adds what is known of the trouble that pods have.
@@ -108,7 +136,8 @@ func desired(s *scope) int32 {
 	return ptr.Deref(s.cluster.Spec.Replicas, 1)
 }
 
-func progressing(s *scope, redis verdict) verdict {
+// progressing tells what is on its way; starting whether hub servers that are missing may still come.
+func progressing(s *scope, redis verdict, starting bool) verdict {
 	hub := s.facts.hub
 	if hub == nil || redisMissing(s) {
 		return creating(s)
@@ -116,13 +145,13 @@ func progressing(s *scope, redis verdict) verdict {
 	wanted := ptr.Deref(hub.Spec.Replicas, 1)
 	switch {
 	case stuck(hub):
-		return verdict{false, v1alpha1.ReasonStuck, because("new hub servers do not become ready; those of the older spec go on", s.facts.hubs)}
+		return verdict{false, v1alpha1.ReasonStuck, becauseOfHubs("new hub servers do not become ready; those of the older spec go on", s.facts)}
 	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
-	case hub.Status.UpdatedReplicas < wanted || hub.Status.Replicas > hub.Status.UpdatedReplicas:
+	case hub.Status.Replicas > hub.Status.UpdatedReplicas:
 		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
 			hub.Status.UpdatedReplicas, count(wanted, "hub server"))}
-	case hub.Status.AvailableReplicas < wanted && (redis.is || rollingOut(hub)):
+	case hub.Status.AvailableReplicas < wanted && (rollingOut(hub) || redis.is && starting):
 		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("%d of %s have served long enough",
 			hub.Status.AvailableReplicas, count(wanted, "hub server"))}
 	case wanted > desired(s):

@@ -59,6 +59,25 @@ func hubsStart(s *scope) {
 
 func hubLost(s *scope) { s.facts.hub.Status.ReadyReplicas, s.facts.hub.Status.AvailableReplicas = 2, 2 }
 
+// hubsMissingFor has hub servers missing for so long.
+func hubsMissingFor(long time.Duration) func(*scope) {
+	return func(s *scope) {
+		s.before.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha1.ConditionHubReady, Status: metav1.ConditionFalse, LastTransitionTime: metav1.Time{Time: s.now.Add(-long)},
+		}}
+	}
+}
+
+// hubsRefused has a quota for fewer pods than are wanted.
+func hubsRefused(s *scope) {
+	hubLost(s)
+	s.facts.hub.Status.Replicas, s.facts.hub.Status.UpdatedReplicas = 2, 2
+	s.facts.hub.Status.Conditions = append(s.facts.hub.Status.Conditions, appsv1.DeploymentCondition{
+		Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate",
+		Message: `pods "demo-hub-5c8d7f-x2x7k" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=3, limited: pods=3`,
+	})
+}
+
 func rolloutGivenUp(s *scope) {
 	hubLost(s)
 	s.facts.hub.Status.Conditions[0].Status = corev1.ConditionFalse
@@ -79,6 +98,22 @@ func TestConditionsSayHowAClusterIs(t *testing.T) {
 			v1alpha1.ConditionProgressing: v1alpha1.ReasonScaling,
 		}},
 		"a lost hub server is replaced": {observed(hubLost), v1alpha1.ReasonWaitingForHub, map[string]string{
+			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionProgressing: v1alpha1.ReasonScaling,
+		}},
+		"a lost hub server may be on its way": {observed(hubLost, hubsMissingFor(9*time.Minute)), v1alpha1.ReasonWaitingForHub, map[string]string{
+			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionProgressing: v1alpha1.ReasonScaling,
+		}},
+		"a lost hub server is not replaced": {observed(hubLost, hubsMissingFor(10*time.Minute)), v1alpha1.ReasonWaitingForHub, map[string]string{
+			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonHubsMissing,
+		}},
+		"hub servers cannot be made": {observed(hubsRefused, hubsMissingFor(10*time.Minute)), v1alpha1.ReasonWaitingForHub, map[string]string{
+			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonHubsMissing,
+		}},
+		"hub servers that were missing serve": {observed(hubsMissingFor(time.Hour)), v1alpha1.ReasonAllReady, map[string]string{
+			v1alpha1.ConditionReady: v1alpha1.ReasonAllReady, v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning,
+			v1alpha1.ConditionHubReady: v1alpha1.ReasonHubServing,
+		}},
+		"a roll-out has a time of its own": {observed(hubsStart, hubsMissingFor(time.Hour)), v1alpha1.ReasonWaitingForHub, map[string]string{
 			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionProgressing: v1alpha1.ReasonScaling,
 		}},
 		"Redis is lost while clients stay": {observed(redisAway), v1alpha1.ReasonWaitingForRedis, map[string]string{
@@ -106,6 +141,39 @@ func TestConditionsSayHowAClusterIs(t *testing.T) {
 				t.Errorf("Ready's reason is %s, want %s", got.Reason, test.ready)
 			}
 		})
+	}
+}
+
+// Nothing else tells that the time is over in which hub servers may start.
+func TestHubServersThatAreMissingAreLookedAtAgainWhenTheyAreLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		scope *scope
+		want  time.Duration
+	}{
+		"none is missing":              {observed(), 0},
+		"one has just been lost":       {observed(hubLost), 10 * time.Minute},
+		"it has been lost for a bit":   {observed(hubLost, hubsMissingFor(7*time.Minute)), 3 * time.Minute},
+		"it has been lost for an hour": {observed(hubLost, hubsMissingFor(time.Hour)), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			setConditions(c.scope)
+			if c.scope.again != c.want {
+				t.Errorf("looked at again in %s, want %s", c.scope.again, c.want)
+			}
+		})
+	}
+}
+
+func TestWhyHubServersCannotBeMadeIsTold(t *testing.T) {
+	s := observed(hubsRefused)
+	want := "2 of 3 hub servers take clients; " +
+		"Kubernetes does not make them: exceeded quota: pods, requested: pods=1, used: pods=3, limited: pods=3"
+	if got := hubReady(s).message; got != want {
+		t.Errorf("HubReady says %q, want %q", got, want)
+	}
+	s.facts.hubs = []*corev1.Pod{podWith(waitsFor("ImagePullBackOff", ""))}
+	if got := hubReady(s).message; !strings.Contains(got, "cannot be pulled") {
+		t.Errorf("HubReady says %q, and not what the pod has", got)
 	}
 }
 

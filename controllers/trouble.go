@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -24,6 +25,24 @@ func trouble(pods []*corev1.Pod) string {
 		if text := podTrouble(pod); text != "" {
 			return text
 		}
+	}
+	return ""
+}
+
+// replicaFailure is what Kubernetes says of pods of a Deployment that it could not make, for a quota or a policy; empty if there are
+// none. It leaves out the name of the pod, which is another one each time.
+func replicaFailure(hub *appsv1.Deployment) string {
+	if hub == nil {
+		return ""
+	}
+	for _, condition := range hub.Status.Conditions {
+		if condition.Type != appsv1.DeploymentReplicaFailure || condition.Status != corev1.ConditionTrue {
+			continue
+		}
+		if _, why, forbidden := strings.Cut(condition.Message, " is forbidden: "); forbidden {
+			return "Kubernetes does not make them: " + brief(why)
+		}
+		return "Kubernetes does not make them: " + brief(condition.Message)
 	}
 	return ""
 }

@@ -128,7 +128,7 @@ const (
 	ReasonRedisAtRisk = "RedisAtRisk"
 	// ReasonVolumesNotGrown: volumes of Redis cannot have the size of the spec. Those of the older size go on.
 	ReasonVolumesNotGrown = "VolumesNotGrown"
-	// ReasonHubsMissing: fewer hub servers than wanted take clients, and none is on its way.
+	// ReasonHubsMissing: fewer hub servers than wanted take clients, and none is on its way, or has been for too long.
 	ReasonHubsMissing = "HubsMissing"
 	// ReasonRolloutStuck: new hub servers do not become ready; those of the older spec go on.
 	ReasonRolloutStuck = "RolloutStuck"
