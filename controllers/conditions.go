@@ -142,21 +142,18 @@ func progressing(s *scope, redis verdict, starting bool) verdict {
 	if hub == nil || redisMissing(s) {
 		return creating(s)
 	}
-	wanted := ptr.Deref(hub.Spec.Replicas, 1)
 	switch {
 	case stuck(hub):
 		return verdict{false, v1alpha1.ReasonStuck, becauseOfHubs("new hub servers do not become ready; those of the older spec go on", s.facts)}
-	case s.wrote() || hub.Generation != hub.Status.ObservedGeneration || stale(s):
+	case s.replaced() || hubUnseen(hub) && !wasScaling(s) || stale(s):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
 	case hub.Status.Replicas > hub.Status.UpdatedReplicas:
 		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
-			hub.Status.UpdatedReplicas, count(wanted, "hub server"))}
-	case hub.Status.AvailableReplicas < wanted && (rollingOut(hub) || redis.is && starting):
-		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("%d of %s have served long enough",
-			hub.Status.AvailableReplicas, count(wanted, "hub server"))}
-	case wanted > desired(s):
-		return verdict{true, v1alpha1.ReasonScaling, fmt.Sprintf("of %s %d are wanted; the others end one at a time",
-			count(wanted, "hub server"), desired(s))}
+			hub.Status.UpdatedReplicas, count(ptr.Deref(hub.Spec.Replicas, 1), "hub server"))}
+	}
+	switch scales := scaling(s, redis, starting); {
+	case scales != "":
+		return verdict{true, v1alpha1.ReasonScaling, scales}
 	case s.growing != "":
 		return verdict{true, v1alpha1.ReasonGrowing, s.growing}
 	case s.rotating:
@@ -165,12 +162,35 @@ func progressing(s *scope, redis verdict, starting bool) verdict {
 	return verdict{false, v1alpha1.ReasonSettled, "nothing is on its way"}
 }
 
+// scaling says which hub servers come or go without being replaced; empty if none do.
+func scaling(s *scope, redis verdict, starting bool) string {
+	hub := s.facts.hub
+	switch wanted := ptr.Deref(hub.Spec.Replicas, 1); {
+	case hub.Status.AvailableReplicas < wanted && (rollingOut(hub) || redis.is && starting):
+		return fmt.Sprintf("%d of %s have served long enough", hub.Status.AvailableReplicas, count(wanted, "hub server"))
+	case s.scaled() || hubUnseen(hub):
+		return "the number of hub servers changes"
+	case wanted > desired(s):
+		return fmt.Sprintf("of %s %d are wanted; the others end one at a time", count(wanted, "hub server"), desired(s))
+	}
+	return ""
+}
+
 // creating is for a cluster of which not all has been made.
 func creating(s *scope) verdict {
 	if len(s.problems) > 0 && !s.wrote() {
 		return verdict{false, s.problems[0].shownReason(), s.problems[0].shownMessage()}
 	}
 	return verdict{true, v1alpha1.ReasonCreating, "Redis and hub servers are made"}
+}
+
+// hubUnseen tells whether Kubernetes has not seen yet what the operator wrote last.
+func hubUnseen(hub *appsv1.Deployment) bool { return hub.Generation != hub.Status.ObservedGeneration }
+
+// wasScaling tells whether the last that was written was no more than another number of hub servers.
+func wasScaling(s *scope) bool {
+	before := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionProgressing)
+	return before != nil && before.Reason == v1alpha1.ReasonScaling
 }
 
 // stuck tells whether Kubernetes gave up on a roll-out.

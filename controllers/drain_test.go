@@ -85,6 +85,7 @@ func TestHubServersEndOneAtATimeTheLeastLoadedFirst(t *testing.T) {
 	o.ready("demo")
 	o.runPods("demo", 30, 5, 70)
 	o.seen("demo", 105)
+	unready := o.watchReady("demo")
 	o.scale("demo", 1)
 	o.replicas("demo", 2)
 	for name, want := range map[string]string{"demo-hub-0": "30", "demo-hub-1": "5", "demo-hub-2": "70"} {
@@ -112,6 +113,9 @@ func TestHubServersEndOneAtATimeTheLeastLoadedFirst(t *testing.T) {
 	o.replicas("demo", 1)
 	o.event("demo", "Drained", "")
 	o.condition("demo", v1alpha1.ConditionDraining, metav1.ConditionFalse, v1alpha1.ReasonNoneEnding)
+	if said := unready(); len(said) > 0 {
+		t.Errorf("while hub servers went one at a time it was said to be %q", said)
+	}
 }
 
 func TestAHubServerWhoseNodeIsLostHoldsNobodyUp(t *testing.T) {

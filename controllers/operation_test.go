@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -141,6 +142,72 @@ func TestTheClusterKeyIsExchangedWithoutARestart(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Clients notice nothing of an exchange, and neither must those who wait for Ready.
+func TestReadyStaysTrueWhileSecretsAreExchanged(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	o.settle("demo")
+	password := func() string { return string(get(o, &corev1.Secret{}, "demo-redis-auth").Data["password"]) }
+	previousKey := func() string { return string(get(o, &corev1.Secret{}, "demo-cluster-key").Data["previous"]) }
+	first, firstKey := password(), string(get(o, &corev1.Secret{}, "demo-cluster-key").Data["key"])
+	unready := o.watchReady("demo")
+	o.patch("demo", "{metadata: {annotations: {chatcluster.dev/rotate-redis-password: now, chatcluster.dev/rotate-cluster-key: now}}}")
+	o.eventually(func() error {
+		if password() == first || previousKey() == "" {
+			return errors.New("the exchanges have not begun")
+		}
+		return nil
+	})
+	o.clock.move(5 * time.Minute)
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.eventually(func() error {
+		if previousKey() != firstKey {
+			return errors.New("the next key is not used")
+		}
+		return nil
+	})
+	o.clock.move(2 * time.Hour)
+	o.patch("demo", "{metadata: {annotations: {look: once more}}}")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonSettled)
+	if said := unready(); len(said) > 0 {
+		t.Errorf("it was said to be %q", said)
+	}
+}
+
+// watchReady follows a ChatCluster from now on. What it returns ends that, and returns what was said of it in between when it was not
+// Ready.
+func (o *operator) watchReady(name string) (end func() (unready []string)) {
+	o.t.Helper()
+	from := get(o, &v1alpha1.ChatCluster{}, name).ResourceVersion
+	changes, err := o.admin.Watch(o.t.Context(), &v1alpha1.ChatClusterList{}, client.InNamespace(o.namespace),
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: from}})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return func() (unready []string) {
+		defer changes.Stop()
+		last := get(o, &v1alpha1.ChatCluster{}, name).ResourceVersion
+		for {
+			select {
+			case change := <-changes.ResultChan():
+				cluster, is := change.Object.(*v1alpha1.ChatCluster)
+				if !is {
+					o.t.Fatalf("the watch ended with %v", change.Object)
+				}
+				if ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady); ready.Status != metav1.ConditionTrue {
+					unready = append(unready, ready.Reason+": "+ready.Message)
+				}
+				if cluster.ResourceVersion == last {
+					return unready
+				}
+			case <-time.After(patience):
+				o.t.Fatalf("version %s of %s was not seen", last, name)
+			}
+		}
+	}
 }
 
 func TestTheClusterKeyWaitsForHubServersThatEnd(t *testing.T) {

@@ -10,7 +10,10 @@ import (
 	"github.com/chatcluster/chatcluster/controllers/children"
 )
 
-const statefulSetKind = "StatefulSet"
+const (
+	deploymentKind  = "Deployment"
+	statefulSetKind = "StatefulSet"
+)
 
 // applyChildren brings all objects to what is wanted. First those are tried that a user's words can spoil: if the API server
 // would refuse one, none is changed. After that a failure at one does not keep the others back.

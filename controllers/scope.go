@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -105,11 +106,28 @@ func (s *scope) fail(step string, err error) {
 }
 
 // wrote tells whether this reconcile changed anything that runs: then the facts are of the past.
-func (s *scope) wrote() bool {
-	for _, change := range s.changes {
-		if change.outcome != apply.Unchanged {
-			return true
-		}
-	}
-	return false
+func (s *scope) wrote() bool { return s.wroteAny(func(change) bool { return true }) }
+
+// replaced tells whether this reconcile changed what hub servers or Redis are made of. No other object that it writes replaces them:
+// those must not make a cluster unready that serves as before.
+func (s *scope) replaced() bool {
+	return s.wroteAny(func(change change) bool {
+		return change.kind == statefulSetKind || change.kind == deploymentKind && !s.scales(change)
+	})
+}
+
+// scaled tells whether this reconcile changed the number of hub servers, and not what they are made of.
+func (s *scope) scaled() bool {
+	return s.wroteAny(func(change change) bool { return change.kind == deploymentKind && s.scales(change) })
+}
+
+// scales tells whether a change of the Deployment leaves the hub servers that it has as they are.
+func (s *scope) scales(change change) bool {
+	hash, err := children.HubTemplateHash(s.wanted)
+	_, same := children.PlannedClients(s.facts.hub, hash)
+	return change.outcome == apply.Updated && err == nil && same
+}
+
+func (s *scope) wroteAny(which func(change) bool) bool {
+	return slices.ContainsFunc(s.changes, func(change change) bool { return change.outcome != apply.Unchanged && which(change) })
 }
