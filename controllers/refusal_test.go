@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/server/host/config"
 )
 
 func TestASpecThatContradictsItselfChangesNothing(t *testing.T) {
@@ -124,5 +126,46 @@ func TestImmutableFieldsAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%s: %v", patch, err)
 		}
+	}
+}
+
+// What hub servers would refuse at their start must not get as far as them.
+func TestOnlyProxiesThatHubServersKnowAreTaken(t *testing.T) {
+	p := useControlPlane(t)
+	for _, c := range []struct {
+		proxy string
+		taken bool
+	}{
+		{"10.0.0.0/8", true},
+		{"10.0.0.7", true},
+		{"10.0.0.7/8", true},
+		{"fd00::/8", true},
+		{"fd00::7", true},
+		{"FD00::7", true},
+		{"10.0.0.0/33", false},
+		{"10.0.0", false},
+		{"10.0.0.256", false},
+		{"10.0.0.0/", false},
+		{"10.0.0.0/08", false},
+		{"fd00::/129", false},
+		{"1:2", false},
+		{"fe80::1%eth0", false},
+		{"proxy", false},
+		{"2001:db8:0:0:0:0:0:0:1", false},
+	} {
+		t.Run(c.proxy, func(t *testing.T) {
+			if err := config.Networks(new([]netip.Prefix)).Set(c.proxy); (err == nil) != c.taken {
+				t.Fatalf("hub servers say %v", err)
+			}
+			cluster := &v1alpha1.ChatCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "proxies"}}
+			cluster.Spec.Hub.TrustedProxies = []string{c.proxy}
+			err := p.admin.Create(t.Context(), cluster, client.DryRunAll)
+			if c.taken && err != nil {
+				t.Fatal(err)
+			}
+			if !c.taken && (err == nil || !strings.Contains(err.Error(), "hub.trustedProxies has IP addresses and networks")) {
+				t.Errorf("the API server says %v", err)
+			}
+		})
 	}
 }

@@ -87,15 +87,15 @@ type HubSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^https?://[-.a-zA-Z0-9]+(:[0-9]+)?$`
 	CORSOrigins []string `json:"corsOrigins,omitempty"`
 
-	// trustedProxies are the networks, such as 10.0.0.0/8, whose X-Forwarded
-	// headers are believed (TrustedProxies). Without them all clients behind an
-	// ingress have its address.
+	// trustedProxies are the addresses and networks, such as 10.0.0.0/8, whose
+	// X-Forwarded headers are believed (TrustedProxies). Without them all clients
+	// behind an ingress have its address.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:items:Pattern=`^[0-9a-fA-F.:]+(/[0-9]+)?$`
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) || isIP(self)",message="hub.trustedProxies has IP addresses and networks such as 10.0.0.0/8, and IPv4 addresses not in the form of IPv6 ones"
 	TrustedProxies []string `json:"trustedProxies,omitempty"`
 
 	// authentication is about who the clients are. Without it nobody is asked.
