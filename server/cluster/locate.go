@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -52,6 +54,9 @@ func (m *Member) Locate(ctx context.Context, connectionID string, claim bool) (o
 	return "", false, nil
 }
 
+// errMisses says that nothing follows from what the directory does not have.
+var errMisses = errors.New("the directory does not list servers that it listed a moment ago")
+
 // lookUp asks the directory, and claims the connection there if that is wanted.
 func (m *Member) lookUp(ctx context.Context, connectionID string, claim bool) (Entry, error) {
 	limit := directoryTimeout
@@ -61,7 +66,11 @@ func (m *Member) lookUp(ctx context.Context, connectionID string, claim bool) (E
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if !claim {
-		return m.options.Directory.Find(ctx, connectionID)
+		entry, err := m.options.Directory.Find(ctx, connectionID)
+		if err == nil && !entry.exists() && m.misses() {
+			err = errMisses // it may have lost the entry as well
+		}
+		return entry, err
 	}
 	entries, err := m.options.Directory.Swap(ctx, Change{ConnectionID: connectionID, To: claimed(m.options.Self)})
 	if err != nil {
@@ -70,23 +79,38 @@ func (m *Member) lookUp(ctx context.Context, connectionID string, claim bool) (E
 	return entries[0], nil
 }
 
+// misses tells whether servers are gone from the directory that may live.
+func (m *Member) misses() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.vanished) > 0
+}
+
+// known are the other servers that may live.
+func (m *Member) known() []Peer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := make([]Peer, 0, len(m.peers)+len(m.vanished))
+	for _, server := range m.peers {
+		known = append(known, server.Peer)
+	}
+	return slices.AppendSeq(known, maps.Keys(m.vanished))
+}
+
 // askPeers asks all others at once. sure tells that each of them has answered, or is gone.
 func (m *Member) askPeers(ctx context.Context, connectionID string) (owner Peer, found, sure bool) {
 	ctx, cancel := context.WithTimeout(ctx, peersTimeout)
 	defer cancel()
-	m.mu.Lock()
-	peers := m.peers
-	m.mu.Unlock()
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	sure = true
-	for _, peer := range peers {
+	for _, peer := range m.known() {
 		asking.Go(func() {
-			owns, err := m.options.Network.Owns(ctx, peer.Peer, connectionID)
+			owns, err := m.options.Network.Owns(ctx, peer, connectionID)
 			mu.Lock()
 			defer mu.Unlock()
 			if owns {
-				owner, found = peer.Peer, true
+				owner, found = peer, true
 				cancel()
 			}
 			if err != nil && !errors.Is(err, ErrGone) {

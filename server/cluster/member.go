@@ -95,8 +95,10 @@ type Member struct {
 	finished []Holding
 	buried   uint64
 	burial   chan struct{}
-	// peers are the other servers as of the last renewal; they are asked when the directory does not know.
-	peers []Server
+	// peers are the other servers as of the last renewal; they are asked when the directory does not know. vanished are those that were
+	// in it, and when they were last: they are asked too, for LivenessTimeout.
+	peers    []Server
+	vanished map[Peer]time.Time
 	// joined is when a server last came or went.
 	joined time.Time
 	// hints are owners of other connections as they were last found: a wrong one costs a round trip.
@@ -123,6 +125,7 @@ const (
 	batchSize       = 500
 	maximumHints    = 16384
 	maximumFinished = 100_000
+	maximumVanished = 1024
 )
 
 // NewInstance returns an id for a process. It begins with the name of its machine, so that a person who looks at the
@@ -160,6 +163,7 @@ func NewMember(options MemberOptions) *Member {
 		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1), renewing: make(chan struct{}, 1),
 		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {}, load: func() Load { return Load{} },
 		givings: make(map[string]*giving), takings: make(map[string]*taking), burial: make(chan struct{}),
+		vanished: make(map[Peer]time.Time),
 	}
 	began := time.Now()
 	m.ran.Store(&began)

@@ -125,6 +125,44 @@ func TestOwnersPutBackWhatTheDirectoryHasLost(t *testing.T) {
 	s.eventually("the entry", func() bool { return s.entry("c").Owner == s.members[0].Self() })
 }
 
+// A Redis that comes back empty lists a server when that is renewed there. Until then nobody may be told that what it owns does not exist.
+func TestServersThatTheDirectoryHasLostAreStillAsked(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(*simulation, *Member)
+		owner     string
+		err       error
+	}{
+		"one that lives":           {func(*simulation, *Member) {}, "m_a", nil},
+		"one that does not answer": {(*simulation).cutOff, "", ErrUndecided},
+		"one that is gone":         {(*simulation).kill, "", nil},
+		"one that left for too long": {func(s *simulation, owner *Member) {
+			s.kill(owner)
+			s.cutOff(owner)
+			time.Sleep(LivenessTimeout + 2*RenewInterval)
+		}, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := simulate(t, 2)
+				owner, asking := s.members[0], s.members[1]
+				s.expectOwner(owner, "c", true, "m_a")
+				s.directory.lose()
+				if err := asking.renew(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if others, _ := asking.Others(); len(others) > 0 {
+					t.Fatalf("the directory still lists %+v", others)
+				}
+				test.meanwhile(s, owner)
+				found, _, err := asking.Locate(t.Context(), "c", false)
+				if found != test.owner || !errors.Is(err, test.err) {
+					t.Errorf("found %q, %v, want %q, %v", found, err, test.owner, test.err)
+				}
+			})
+		})
+	}
+}
+
 // forward lets the owner that member finds answer a request. It returns who did, or the status of the refusal.
 func (s *simulation) forward(member *Member, id string) (owner string, status int, answered bool) {
 	s.t.Helper()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
@@ -44,12 +45,7 @@ func (m *Member) renew(ctx context.Context) error {
 		return err
 	}
 	others := slices.DeleteFunc(all, func(server Server) bool { return server.Peer == m.options.Self })
-	m.mu.Lock()
-	if !sameServers(m.peers, others) {
-		m.joined = began
-	}
-	m.peers = others
-	m.mu.Unlock()
+	m.takeOver(others, began)
 	late := elapsed(*m.renewed.Swap(&began), began) > LivenessTimeout
 	if late {
 		// Others may have taken this server for dead and told its clients so.
@@ -59,17 +55,40 @@ func (m *Member) renew(ctx context.Context) error {
 	return nil
 }
 
+// takeOver replaces the list of the other servers. Those that are not in the new one may live all the same: a directory that has lost
+// everything lists a server when that is renewed there, not before.
+func (m *Member) takeOver(others []Server, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !sameServers(m.peers, others) {
+		m.joined = now
+	}
+	for _, server := range m.peers {
+		if !lists(others, server.Peer) && len(m.vanished) < maximumVanished {
+			m.vanished[server.Peer] = now
+		}
+	}
+	m.peers = others
+	maps.DeleteFunc(m.vanished, func(peer Peer, since time.Time) bool {
+		return lists(others, peer) || now.Sub(since) > LivenessTimeout
+	})
+}
+
 // sameServers tells whether nobody has come or gone.
 func sameServers(before, now []Server) bool {
 	if len(before) != len(now) {
 		return false
 	}
 	for _, server := range now {
-		if !slices.ContainsFunc(before, func(known Server) bool { return known.Peer == server.Peer }) {
+		if !lists(before, server.Peer) {
 			return false
 		}
 	}
 	return true
+}
+
+func lists(servers []Server, peer Peer) bool {
+	return slices.ContainsFunc(servers, func(server Server) bool { return server.Peer == peer })
 }
 
 // bookkeeping keeps the entries of this server in the directory, until ctx ends.

@@ -45,7 +45,13 @@ func (d *simulatedDirectory) setAway(away bool) {
 }
 
 // lose forgets everything, as a Redis that has restarted without its data.
-func (d *simulatedDirectory) lose() { _ = d.locked(func() { clear(d.entries) }) }
+func (d *simulatedDirectory) lose() {
+	_ = d.locked(func() {
+		clear(d.entries)
+		clear(d.servers)
+		clear(d.loads)
+	})
+}
 
 func (d *simulatedDirectory) Find(_ context.Context, id string) (entry Entry, err error) {
 	err = d.locked(func() { entry = d.entries[id] })
@@ -199,6 +205,13 @@ func (s *simulation) kill(member *Member) {
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
 	delete(s.network.members, member.Self().Instance)
+}
+
+// cutOff lets nobody reach a member any more. Nothing is refused in its name either.
+func (s *simulation) cutOff(member *Member) {
+	s.network.mu.Lock()
+	defer s.network.mu.Unlock()
+	s.network.cutOff[member.Self().Instance] = true
 }
 
 func (s *simulation) eventually(what string, condition func() bool) {

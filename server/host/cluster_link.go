@@ -144,6 +144,7 @@ func (c *clusterLink) openRedis(observer redis.Observer) {
 			default:
 			}
 			if member := c.member.Load(); member != nil {
+				member.RenewNow() // a Redis that came back empty lists nobody
 				member.Reassert()
 			}
 		}
