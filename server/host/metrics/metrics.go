@@ -99,7 +99,7 @@ func New() *Metrics {
 		Name: "chatcluster_value_reloads_total", Help: "Values of the configuration that changed in their files while the server ran.",
 	}, []string{"key", "outcome"})
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "chatcluster_refused_total", Help: "How often clients ran into a limit: of connections, negotiations, message_rate, message_size or streams.",
+		Name: "chatcluster_refused_total", Help: "How often clients ran into a limit: of connections, negotiations, message_rate, message_size, streams or silent_sockets.",
 	}, []string{"limit"})
 	for _, limit := range transport.Limits() {
 		m.refused.WithLabelValues(string(limit)) // it shows as 0 until then: a series that appears with 1 is no increase

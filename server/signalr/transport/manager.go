@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -22,7 +23,8 @@ type ManagerOptions struct {
 	// Observer is told about connections and bytes, for metrics. Default: nobody.
 	Observer Observer
 	// MaximumConnections is how many connections there may be; further ones are refused with status 503. Those that are
-	// there may always come back with another socket. Default 0: any number.
+	// there may always come back with another socket. Default 0: any number. Silent sockets of clients whose connections other
+	// servers own are as many at most, by default 10,000: the oldest makes room.
 	MaximumConnections int
 }
 
@@ -37,6 +39,8 @@ const (
 	LimitMessageRate  Limit = "message_rate"
 	LimitMessageSize  Limit = "message_size"
 	LimitStreams      Limit = "streams"
+	// LimitSilentSockets is of sockets that say nothing, of connections that other servers own.
+	LimitSilentSockets Limit = "silent_sockets"
 )
 
 // Observer is told what happens on the transports. Its methods are called on the hot path, concurrently.
@@ -54,7 +58,7 @@ type Observer interface {
 
 // Limits returns all limits.
 func Limits() []Limit {
-	return []Limit{LimitConnections, LimitNegotiations, LimitMessageRate, LimitMessageSize, LimitStreams}
+	return []Limit{LimitConnections, LimitNegotiations, LimitMessageRate, LimitMessageSize, LimitStreams, LimitSilentSockets}
 }
 
 // Manager owns the connections of one server: their table, their heartbeat and their goroutines.
@@ -80,6 +84,8 @@ type Manager struct {
 	tunnels map[*tunnel]*outlet
 	// tunnelsOf are the same by connection id, the oldest first.
 	tunnelsOf map[string][]*tunnel
+	// silent are those whose clients have said nothing, the oldest first.
+	silent list.List
 	// arriving is how many connections may be about to come from other servers; they count as present.
 	arriving int
 	// emptied is set when the manager takes no new connections, and closed when it has none left.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,9 @@ const (
 	// maximumTunnels is how many sockets of one connection there may be: an honest client has one, and one more for each attempt that
 	// it gave up without closing it.
 	maximumTunnels = 16
+	// maximumSilent is how many tunnels there may be whose clients have said nothing, where connections are not limited. Who has one
+	// connection at a time may leave any number of them behind, each with a socket, a goroutine and the headers of its request.
+	maximumSilent = 10_000
 )
 
 // tunnel is a client's socket whose connection another server owns.
@@ -48,6 +52,8 @@ type tunnel struct {
 	early []byte
 	// asked is set when the owner has been asked for the connection.
 	asked bool
+	// place is where it is among the manager's silent ones, nil if it never was.
+	place *list.Element
 	// ctx ends with the tunnel's reason to be, cancel ends it by force.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -71,15 +77,26 @@ func (x *exchange) hold(connectionID, token string) {
 	t.manager.spawn(t.run)
 }
 
-// enter keeps a tunnel until it ends. It reports false when the manager has ended all of them. The oldest of too many for one
-// connection ends: the client knows best which of its sockets is alive, and must not have any number for one token.
+// enter keeps a tunnel until it ends. It reports false when the manager has ended all of them.
 func (m *Manager) enter(t *tunnel) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.tunnels == nil {
+		m.mu.Unlock()
 		return false
 	}
 	m.tunnels[t] = nil
+	m.enterOf(t)
+	crowded := len(t.early) == 0 && m.enterSilent(t)
+	m.mu.Unlock()
+	if crowded {
+		m.options.Observer.Refused(LimitSilentSockets)
+	}
+	return true
+}
+
+// enterOf ends the oldest of too many tunnels of one connection: the client knows best which of its sockets is alive, and must not have
+// any number for one token. mu is held.
+func (m *Manager) enterOf(t *tunnel) {
 	if m.tunnelsOf == nil {
 		m.tunnelsOf = make(map[string][]*tunnel)
 	}
@@ -89,7 +106,31 @@ func (m *Manager) enter(t *tunnel) bool {
 		of = slices.Delete(of, 0, 1)
 	}
 	m.tunnelsOf[t.connectionID] = append(of, t)
-	return true
+}
+
+// enterSilent ends the oldest of too many silent tunnels, whosever it is, and tells whether there were. A client that resumes is silent
+// for a moment only. mu is held.
+func (m *Manager) enterSilent(t *tunnel) (crowded bool) {
+	most := m.options.MaximumConnections
+	if most <= 0 {
+		most = maximumSilent
+	}
+	if crowded = m.silent.Len() >= most; crowded {
+		if oldest, ok := m.silent.Remove(m.silent.Front()).(*tunnel); ok {
+			oldest.cancel()
+		}
+	}
+	t.place = m.silent.PushBack(t)
+	return crowded
+}
+
+// heard says that a tunnel is silent no more. It may have ended, or have been taken for one too many.
+func (m *Manager) heard(t *tunnel) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t.place != nil {
+		m.silent.Remove(t.place)
+	}
 }
 
 // opened says that a tunnel has reached the owner.
@@ -151,6 +192,7 @@ func (t *tunnel) listen() error {
 	if len(t.early) > 0 {
 		return nil
 	}
+	defer t.manager.heard(t)
 	stop := context.AfterFunc(t.ctx, func() { _ = t.client.SetReadDeadline(time.Now()) })
 	defer stop()
 	buffer := make([]byte, smallestRead)

@@ -3,12 +3,14 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -231,6 +233,110 @@ func TestTunnelsEndWithTheServer(t *testing.T) {
 	client.expectEnd(t)
 	_ = client.Close()
 	within(t, "the server ends", done)
+}
+
+// refusals is an Observer that counts who ran into a limit.
+type refusals struct {
+	noObserver
+	// mu guards count.
+	mu    sync.Mutex
+	count map[Limit]int
+}
+
+func (r *refusals) Refused(limit Limit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count[limit]++
+}
+
+func (r *refusals) of(limit Limit) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.count[limit]
+}
+
+// startPiped makes a manager of which peers own all connections, and what opens a tunnel of one with the client's end of its socket.
+func startPiped(t *testing.T, options ManagerOptions) (*Manager, func(connectionID string) (*tunnel, net.Conn)) {
+	t.Helper()
+	manager := NewManager(options)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		manager.Shutdown(ctx)
+	})
+	endpoint := manager.NewEndpoint("echo", &echo{ended: make(chan error, 1)}, EndpointOptions{AllowStatefulReconnects: true})
+	request := httptest.NewRequest(http.MethodGet, "/hub", http.NoBody)
+	live := &Connection{endpoint: endpoint, id: "live", token: "live", negotiated: true}
+	if _, err := manager.add(live, newRequest(request, nil)); err != nil {
+		t.Fatal(err)
+	}
+	return manager, func(connectionID string) (*tunnel, net.Conn) {
+		t.Helper()
+		near, client := net.Pipe()
+		_ = client.SetDeadline(time.Now().Add(patience))
+		one := &tunnel{
+			manager: manager, endpoint: endpoint, request: request, connectionID: connectionID, token: connectionID, client: near,
+		}
+		one.ctx, one.cancel = context.WithCancel(t.Context())
+		if !manager.enter(one) {
+			t.Fatal("there are no tunnels any more")
+		}
+		manager.spawn(one.run)
+		return one, client
+	}
+}
+
+// Who leaves silent sockets of ever new connections behind must not fill the server with them.
+func TestTheOldestOfTooManySilentSocketsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 3
+		peers, observer := &oneOwner{tunnels: make(chan net.Conn, 1)}, &refusals{count: map[Limit]int{}}
+		manager, open := startPiped(t, ManagerOptions{Tokens: everyToken{}, Peers: peers, Observer: observer, MaximumConnections: most})
+		speak := func(client net.Conn) {
+			t.Helper()
+			if _, err := client.Write(masked(0x81, "sequence")); err != nil {
+				t.Fatal(err)
+			}
+			peers.attached(t)
+			synctest.Wait()
+		}
+		used, client := open("used")
+		speak(client)
+		var silent []*tunnel
+		var clients []net.Conn
+		expectEnded := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			for at, one := range silent {
+				if ended := one.ctx.Err() != nil; ended != (at < want) {
+					t.Errorf("number %d of %d silent ones has ended: %v", at, len(silent), ended)
+				}
+			}
+			if refused := observer.of(LimitSilentSockets); refused != want {
+				t.Errorf("%d are counted, want %d", refused, want)
+			}
+		}
+		another := func() {
+			t.Helper()
+			one, client := open(fmt.Sprint("silent", len(silent)))
+			silent, clients = append(silent, one), append(clients, client)
+		}
+		for range most {
+			another()
+		}
+		expectEnded(0)
+		another()
+		expectEnded(1)
+		if _, err := clients[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("its client reads %v", err)
+		}
+		speak(clients[1]) // it makes room
+		another()
+		expectEnded(1)
+		if all, _ := manager.Tunnels(0); all != 2 || used.ctx.Err() != nil || manager.Connections() != 1 {
+			t.Errorf("%d sockets are in use, the first has ended: %v; %d connections", all, used.ctx.Err(), manager.Connections())
+		}
+	})
 }
 
 func TestOneTokenHasNoMoreThanSoManyTunnels(t *testing.T) {
