@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -58,6 +59,26 @@ func (h Holding) asserts(present Entry, owner Peer) bool {
 	return !present.exists() || present == Entry{Owner: owner, Epoch: h.Epoch} || !present.Ended && present.Epoch < h.Epoch
 }
 
+// Result is what has become of one of several entries that were to be written: they fail one by one.
+type Result struct {
+	// Entry is what is in force.
+	Entry Entry
+	// Err says why that is not known. It is ErrUnreadable if nobody will know.
+	Err error
+}
+
+// ErrUnreadable says that what the directory has in place of an entry is none, or one of another version.
+var ErrUnreadable = errors.New("what is in the directory is no entry")
+
+// mayPass tells whether it may help to try again.
+func (r Result) mayPass() bool { return r.Err != nil && !errors.Is(r.Err, ErrUnreadable) }
+
+// swap makes one change and returns what is in force after it.
+func swap(ctx context.Context, directory Directory, change Change) (Entry, error) {
+	result := directory.Swap(ctx, change)[0]
+	return result.Entry, result.Err
+}
+
 // Directory is where all servers look up who owns a connection, and which servers there are. Each entry changes
 // atomically, for itself; there is no order between entries. Every method fails if the directory cannot be reached or
 // ctx ends; what it was to write may have been written then.
@@ -65,10 +86,10 @@ type Directory interface {
 	// Find returns the entry of a connection.
 	Find(ctx context.Context, connectionID string) (Entry, error)
 	// Swap makes changes and returns what is in force after each.
-	Swap(ctx context.Context, changes ...Change) ([]Entry, error)
+	Swap(ctx context.Context, changes ...Change) []Result
 	// Assert writes the entries of a server that the directory has lost, prolongs those that it has, and returns what is
 	// in force for each. It does not touch a tombstone or a later entry.
-	Assert(ctx context.Context, owner Peer, holdings ...Holding) ([]Entry, error)
+	Assert(ctx context.Context, owner Peer, holdings ...Holding) []Result
 	// Renew shows for LivenessTimeout that a server lives and what it carries, and returns all that live, itself included.
 	Renew(ctx context.Context, self Peer, load Load) ([]Server, error)
 	// Leave takes a server out at once.
@@ -86,6 +107,8 @@ const (
 	// theirs every assertInterval. So what a dead server leaves is gone soon.
 	entryLife      = 5 * time.Minute
 	assertInterval = 100 * time.Second
+	// retryInterval is how often it is tried again to write what could not be written.
+	retryInterval = time.Second
 	// tombstoneLife is longer than an unused token can be claimed, clocks that are apart included.
 	tombstoneLife = 90 * time.Second
 )

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ func TestAServerThatWasPausedLooksWhatIsItsOwnBeforeItActs(t *testing.T) {
 		paused.OnLost(func(id string) { abandoned <- id })
 		s.expectOwner(paused, "lost", true, "m_a")
 		s.expectOwner(paused, "kept", true, "m_a")
-		if _, err := s.directory.Swap(t.Context(), Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
+		if _, err := swap(t.Context(), s.directory, Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
 			t.Fatal(err)
 		}
 		pause(paused, 2*LivenessTimeout)
@@ -81,7 +82,9 @@ func TestAServerThatRunsHasNoDoubts(t *testing.T) {
 // mutedDirectory says nothing about what a server owns.
 type mutedDirectory struct{ Directory }
 
-func (mutedDirectory) Assert(context.Context, Peer, ...Holding) ([]Entry, error) { return nil, errAway }
+func (mutedDirectory) Assert(_ context.Context, _ Peer, holdings ...Holding) []Result {
+	return slices.Repeat([]Result{{Err: errAway}}, len(holdings))
+}
 
 // The renewal may be what runs first after a pause.
 func TestAServerThatHasBeenRenewedAfterAPauseStillHasToLook(t *testing.T) {

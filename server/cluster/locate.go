@@ -72,11 +72,7 @@ func (m *Member) lookUp(ctx context.Context, connectionID string, claim bool) (E
 		}
 		return entry, err
 	}
-	entries, err := m.options.Directory.Swap(ctx, Change{ConnectionID: connectionID, To: claimed(m.options.Self)})
-	if err != nil {
-		return Entry{}, err
-	}
-	return entries[0], nil
+	return swap(ctx, m.options.Directory, Change{ConnectionID: connectionID, To: claimed(m.options.Self)})
 }
 
 // misses tells whether servers are gone from the directory that may live.
@@ -217,7 +213,7 @@ func (m *Member) markLost(ctx context.Context, connectionID string, owner Peer) 
 	defer cancel()
 	entry, err := m.options.Directory.Find(ctx, connectionID)
 	if err == nil && entry.exists() && !entry.Ended && entry.Owner == owner {
-		_, err = m.options.Directory.Swap(ctx, Change{ConnectionID: connectionID, From: entry, To: ended()})
+		_, err = swap(ctx, m.options.Directory, Change{ConnectionID: connectionID, From: entry, To: ended()})
 		m.options.Observer.Lost()
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"testing/synctest"
 )
@@ -19,9 +20,9 @@ func (d punctualDirectory) Find(ctx context.Context, id string) (Entry, error) {
 	return d.Directory.Find(ctx, id)
 }
 
-func (d punctualDirectory) Swap(ctx context.Context, changes ...Change) ([]Entry, error) {
+func (d punctualDirectory) Swap(ctx context.Context, changes ...Change) []Result {
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return slices.Repeat([]Result{{Err: ctx.Err()}}, len(changes))
 	}
 	return d.Directory.Swap(ctx, changes...)
 }

@@ -90,11 +90,8 @@ type Member struct {
 	mu sync.Mutex
 	// owned are the connections of this server and their epochs.
 	owned map[string]int64
-	// finished are connections whose tombstones are still to be written; buried is how many have been taken out of it, and
-	// burial is closed when there are more.
-	finished []Holding
-	buried   uint64
-	burial   chan struct{}
+	// finished are the tombstones that are still to be written, overdue those that could not be.
+	finished, overdue []tombstone
 	// peers are the other servers as of the last renewal; they are asked when the directory does not know. vanished are those that were
 	// in it, and when they were last: they are asked too, for LivenessTimeout.
 	peers    []Server
@@ -162,8 +159,7 @@ func NewMember(options MemberOptions) *Member {
 		options: options, logger: options.Logger, ended: ctx, stop: stop,
 		asserting: make(chan struct{}, 1), ending: make(chan struct{}, 1), renewing: make(chan struct{}, 1),
 		owned: make(map[string]int64), hints: make(map[string]Peer), abandon: func(string) {}, load: func() Load { return Load{} },
-		givings: make(map[string]*giving), takings: make(map[string]*taking), burial: make(chan struct{}),
-		vanished: make(map[Peer]time.Time),
+		givings: make(map[string]*giving), takings: make(map[string]*taking), vanished: make(map[Peer]time.Time),
 	}
 	began := time.Now()
 	m.ran.Store(&began)
@@ -224,7 +220,7 @@ func (m *Member) Close(ctx context.Context) {
 	m.endDoubt(m.doubt.Load())
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	if err := errors.Join(m.writeTombstones(ctx), m.options.Directory.Leave(ctx, m.options.Self)); err != nil {
+	if err := errors.Join(m.writeTombstones(ctx), m.writeOverdue(ctx), m.options.Directory.Leave(ctx, m.options.Self)); err != nil {
 		m.logger.Warn("this server leaves without a word to the directory", "error", err)
 	}
 }

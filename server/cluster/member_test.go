@@ -87,6 +87,101 @@ func TestTombstonesWaitForTheDirectory(t *testing.T) {
 	s.eventually("the tombstone", func() bool { return s.entry("c").Ended })
 }
 
+// troubles are what one entry may have: some pass, some do not.
+var troubles = map[string]error{"unreachable": errAway, "unreadable": fmt.Errorf("%w: %q", ErrUnreadable, "?")}
+
+func TestEntriesThatCannotBeWrittenHoldUpNoTombstone(t *testing.T) {
+	for name, trouble := range troubles {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := simulate(t, 1)
+				member := s.members[0]
+				s.expectOwner(member, "bad", true, "m_a")
+				s.directory.damage(trouble, "bad")
+				member.Release("bad")
+				synctest.Wait()
+				for round := range 3 {
+					for number := range batchSize + 1 {
+						id := fmt.Sprint(round, " ", number)
+						member.own(id, 1)
+						member.Release(id)
+					}
+					last := fmt.Sprint("last ", round)
+					member.own(last, 1)
+					if member.End(last); !s.entry(last).Ended {
+						t.Fatalf("%q has no tombstone", last)
+					}
+				}
+				s.directory.damage(nil, "bad")
+				time.Sleep(2 * retryInterval)
+				if ended, tries := s.entry("bad").Ended, errors.Is(trouble, errAway); ended != tries {
+					t.Errorf("the first one has a tombstone: %v; want %v", ended, tries)
+				}
+				member.mu.Lock()
+				defer member.mu.Unlock()
+				if left := len(member.finished) + len(member.overdue); left > 0 {
+					t.Errorf("%d are left", left)
+				}
+			})
+		})
+	}
+}
+
+func TestEntriesThatCannotBeWrittenKeepNoOtherOut(t *testing.T) {
+	for name, trouble := range troubles {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := simulate(t, 1)
+				member := s.members[0]
+				s.expectOwner(member, "lost", true, "m_a")
+				if _, err := swap(t.Context(), s.directory, Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
+					t.Fatal(err)
+				}
+				const count, each = 3 * batchSize, 50 // some in each batch
+				for number := range count {
+					id := fmt.Sprint(number)
+					member.own(id, 1)
+					if number%each == 0 {
+						s.directory.damage(trouble, id)
+					}
+				}
+				member.Reassert()
+				synctest.Wait()
+				for number := range count {
+					if id := fmt.Sprint(number); s.entry(id).exists() == (number%each == 0) {
+						t.Fatalf("%s has the entry %+v", id, s.entry(id))
+					}
+				}
+				if member.Owns("lost") {
+					t.Error("it acts for what it has lost")
+				}
+				for number := range count {
+					s.directory.damage(nil, fmt.Sprint(number))
+				}
+				time.Sleep(2 * retryInterval)
+				if there, tries := s.entry("0").exists(), errors.Is(trouble, errAway); there != tries {
+					t.Errorf("the first one has an entry: %v; want %v", there, tries)
+				}
+			})
+		})
+	}
+}
+
+// What cannot be read by anybody is no sign that others have given a connection up.
+func TestAnEntryThatCannotBeReadLeavesNoDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t, 1)
+		s.expectOwner(s.members[0], "bad", true, "m_a")
+		s.directory.damage(ErrUnreadable, "bad")
+		pause(s.members[0], 2*LivenessTimeout)
+		began := time.Now()
+		<-s.members[0].Doubt()
+		if took := time.Since(began); took > time.Second || !s.members[0].Owns("bad") {
+			t.Errorf("it looks for %v, and owns it: %v", took, s.members[0].Owns("bad"))
+		}
+	})
+}
+
 func TestPeersAreAskedWhileTheDirectoryIsAway(t *testing.T) {
 	s := simulate(t, 3)
 	s.expectOwner(s.members[0], "c", true, "m_a")
@@ -234,7 +329,7 @@ func TestAServerThatComesBackGivesUpWhatOthersHaveBuried(t *testing.T) {
 	s.members[0].OnLost(func(id string) { abandoned <- id })
 	s.expectOwner(s.members[0], "lost", true, "m_a")
 	s.expectOwner(s.members[0], "kept", true, "m_a")
-	if _, err := s.directory.Swap(t.Context(), Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
+	if _, err := swap(t.Context(), s.directory, Change{ConnectionID: "lost", From: s.entry("lost"), To: ended()}); err != nil {
 		t.Fatal(err)
 	}
 	before := time.Now().Add(-2 * LivenessTimeout)

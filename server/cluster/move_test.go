@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -153,19 +154,19 @@ type faultyDirectory struct {
 	*faults
 }
 
-func (d faultyDirectory) Swap(ctx context.Context, changes ...Change) ([]Entry, error) {
-	fault := d.next()
+func (d faultyDirectory) Swap(ctx context.Context, changes ...Change) []Result {
+	fault, lost := d.next(), slices.Repeat([]Result{{Err: errLostCall}}, len(changes))
 	if fault == 1 {
-		return nil, errLostCall
+		return lost
 	}
-	entries, err := d.Directory.Swap(ctx, changes...)
+	results := d.Directory.Swap(ctx, changes...)
 	if fault == 3 {
-		entries, err = d.Directory.Swap(ctx, changes...)
+		results = d.Directory.Swap(ctx, changes...)
 	}
 	if fault == 2 {
-		return nil, errLostCall
+		return lost
 	}
-	return entries, err
+	return results
 }
 
 type faultyNetwork struct {
@@ -471,10 +472,10 @@ func TestAnOwnerThatAssertsDoesNotLoseWhatMoves(t *testing.T) {
 		}
 		owner.OnLost(func(string) { t.Error("the connection was abandoned") })
 		committed := Entry{Owner: next.Self(), Epoch: 2}
-		if _, err := m.directory.Swap(t.Context(), Change{ConnectionID: theConnection, From: m.entry(theConnection), To: committed}); err != nil {
+		if _, err := swap(t.Context(), m.directory, Change{ConnectionID: theConnection, From: m.entry(theConnection), To: committed}); err != nil {
 			t.Fatal(err)
 		}
-		if err := owner.assertAll(t.Context()); err != nil {
+		if _, err := owner.assertAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := owner.Answer(t.Context(), MoveRequest{Step: StepDone, ConnectionID: theConnection, Attempt: "1", From: next.Self()}); err != nil {

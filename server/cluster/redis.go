@@ -50,7 +50,7 @@ func parseEntry(text string) (Entry, error) {
 	instance, address, found := strings.Cut(owner, " ")
 	number, err := strconv.ParseInt(epoch, 10, 64)
 	if err != nil || number < 1 || !found {
-		return Entry{}, fmt.Errorf("read a directory entry: %q is none", text)
+		return Entry{}, fmt.Errorf("%w: %q", ErrUnreadable, text)
 	}
 	return Entry{Owner: Peer{Instance: instance, Address: address}, Epoch: number}, nil
 }
@@ -84,7 +84,7 @@ func (d *redisDirectory) Find(ctx context.Context, connectionID string) (Entry, 
 }
 
 // Swap implements Directory.
-func (d *redisDirectory) Swap(ctx context.Context, changes ...Change) ([]Entry, error) {
+func (d *redisDirectory) Swap(ctx context.Context, changes ...Change) []Result {
 	calls := make([]call, 0, len(changes))
 	for _, change := range changes {
 		orAbsent := "0"
@@ -99,7 +99,7 @@ func (d *redisDirectory) Swap(ctx context.Context, changes ...Change) ([]Entry, 
 }
 
 // Assert implements Directory.
-func (d *redisDirectory) Assert(ctx context.Context, owner Peer, holdings ...Holding) ([]Entry, error) {
+func (d *redisDirectory) Assert(ctx context.Context, owner Peer, holdings ...Holding) []Result {
 	calls := make([]call, 0, len(holdings))
 	for _, holding := range holdings {
 		entry := Entry{Owner: owner, Epoch: holding.Epoch}
@@ -115,30 +115,44 @@ type call struct {
 }
 
 // run calls a script for each key, all in one round trip.
-func (d *redisDirectory) run(ctx context.Context, script string, calls []call) ([]Entry, error) {
+func (d *redisDirectory) run(ctx context.Context, script string, calls []call) []Result {
 	pipeline := d.client.Pipeline()
 	replies := make([]*goredis.Cmd, 0, len(calls))
 	for _, call := range calls {
 		replies = append(replies, pipeline.Eval(ctx, script, []string{call.key}, call.arguments...))
 	}
 	_, _ = pipeline.Exec(ctx) // each reply has its own error; that of the pipeline may be "nil", which is an answer here
-	entries := make([]Entry, 0, len(calls))
-	for _, reply := range replies {
-		text, err := reply.Text()
-		if errors.Is(err, goredis.Nil) {
-			entries = append(entries, Entry{})
-			continue
-		}
+	results := make([]Result, 0, len(calls))
+	for at, reply := range replies {
+		entry, err := answer(reply)
 		if err != nil {
-			return nil, fmt.Errorf("change the directory in Redis: %w", err)
+			err = fmt.Errorf("change %s in Redis: %w", calls[at].key, err)
 		}
-		entry, err := parseEntry(text)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
+		results = append(results, Result{entry, err})
 	}
-	return entries, nil
+	return results
+}
+
+// answer reads what a script has returned.
+func answer(reply *goredis.Cmd) (Entry, error) {
+	// First of all: when time runs out for one node of a Cluster, the client gives all calls that error, those included that were answered.
+	if text, answered := reply.Val().(string); answered {
+		return parseEntry(text)
+	}
+	err := reply.Err()
+	switch {
+	case errors.Is(err, goredis.Nil):
+		return Entry{}, nil
+	case isWrongType(err):
+		return Entry{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return Entry{}, err
+}
+
+// isWrongType tells whether a key has something else than text. Redis words errors within scripts differently from version to version.
+func isWrongType(err error) bool {
+	var refusal goredis.Error
+	return errors.As(err, &refusal) && strings.Contains(refusal.Error(), "WRONGTYPE")
 }
 
 // renewScript notes the time of a renewal by Redis's clock, forgets servers that have not been renewed for long, and

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -44,19 +45,15 @@ func TestRedisActsLikeTheSimulation(t *testing.T) {
 				if rapid.Bool().Draw(t, "stale") {
 					change.From = anyEntry.Draw(t, "from")
 				}
-				got, err := redis.Swap(ctx, change)
-				want, _ := model.Swap(ctx, change)
-				if err != nil || got[0] != want[0] {
-					t.Fatalf("%+v: %+v, %v, want %+v", change, got, err, want)
+				if got, want := redis.Swap(ctx, change), model.Swap(ctx, change); !slices.Equal(got, want) {
+					t.Fatalf("%+v: %+v, want %+v", change, got, want)
 				}
 			},
 			"assert": func(t *rapid.T) {
 				owner := rapid.SampledFrom(peers).Draw(t, "owner")
 				holding := Holding{anyID.Draw(t, "id"), rapid.Int64Range(1, 12).Draw(t, "epoch")}
-				got, err := redis.Assert(ctx, owner, holding)
-				want, _ := model.Assert(ctx, owner, holding)
-				if err != nil || got[0] != want[0] {
-					t.Fatalf("%+v of %+v: %+v, %v, want %+v", holding, owner, got, err, want)
+				if got, want := redis.Assert(ctx, owner, holding), model.Assert(ctx, owner, holding); !slices.Equal(got, want) {
+					t.Fatalf("%+v of %+v: %+v, want %+v", holding, owner, got, want)
 				}
 			},
 			"find": func(t *rapid.T) {
@@ -77,8 +74,10 @@ func TestNothingStaysInRedisForLong(t *testing.T) {
 	if _, err := directory.Renew(t.Context(), self, Load{State: Ready}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := directory.Swap(t.Context(), Change{ConnectionID: "x", To: claimed(self)}, Change{ConnectionID: "y", To: ended()}); err != nil {
-		t.Fatal(err)
+	for _, result := range directory.Swap(t.Context(), Change{ConnectionID: "x", To: claimed(self)}, Change{ConnectionID: "y", To: ended()}) {
+		if result.Err != nil {
+			t.Fatal(result.Err)
+		}
 	}
 	lives := map[string]time.Duration{
 		"app.chatcluster:srv:m_a": LivenessTimeout, "app.chatcluster:servers": LivenessTimeout,
@@ -190,5 +189,63 @@ func TestStrangeEntriesAreErrors(t *testing.T) {
 		if entry, err := directory.Find(t.Context(), "x"); err == nil {
 			t.Errorf("%q is read as %+v", text, entry)
 		}
+	}
+}
+
+func TestABatchHasAResultForEachEntry(t *testing.T) {
+	directory, server := openRedisDirectory(t)
+	if err := server.Set("app.chatcluster:connection:strange", "x"); err != nil {
+		t.Fatal(err)
+	}
+	server.HSet("app.chatcluster:connection:hash", "field", "value")
+	self := Peer{"m_a", "10.0.0.1:9091"}
+	var changes []Change
+	var holdings []Holding
+	for _, id := range []string{"strange", "hash", "good"} {
+		changes = append(changes, Change{ConnectionID: id, From: claimed(self), To: claimed(self), OrAbsent: true})
+		holdings = append(holdings, Holding{id, 1})
+	}
+	for name, results := range map[string][]Result{
+		"swap": directory.Swap(t.Context(), changes...), "assert": directory.Assert(t.Context(), self, holdings...),
+	} {
+		for at, result := range results[:2] {
+			if !errors.Is(result.Err, ErrUnreadable) {
+				t.Errorf("%s %q: %+v", name, changes[at].ConnectionID, result)
+			}
+		}
+		if last := results[2]; last != (Result{Entry: claimed(self)}) {
+			t.Errorf("%s of what can be read: %+v", name, last)
+		}
+	}
+}
+
+// impatient gives all scripts of a pipeline an error when they have been answered, as the client of a Cluster does when there is no
+// time left for one node.
+type impatient struct{}
+
+func (impatient) DialHook(next goredis.DialHook) goredis.DialHook          { return next }
+func (impatient) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook { return next }
+
+func (impatient) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []goredis.Cmder) error {
+		err := next(ctx, commands)
+		for _, command := range commands {
+			if command.Name() == "eval" { // not those with which a connection begins
+				command.SetErr(context.DeadlineExceeded)
+			}
+		}
+		return err
+	}
+}
+
+func TestAnAnswerCountsAlthoughOthersCameTooLate(t *testing.T) {
+	server := miniredis.RunT(t)
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
+	defer func() { _ = client.Close() }()
+	client.AddHook(impatient{})
+	self := Peer{"m_a", "10.0.0.1:9091"}
+	entry, err := swap(t.Context(), NewRedisDirectory(client, "app."), Change{ConnectionID: "x", To: claimed(self)})
+	if err != nil || entry != claimed(self) {
+		t.Errorf("%+v, %v", entry, err)
 	}
 }

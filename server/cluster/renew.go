@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -91,72 +93,118 @@ func lists(servers []Server, peer Peer) bool {
 	return slices.ContainsFunc(servers, func(server Server) bool { return server.Peer == peer })
 }
 
-// bookkeeping keeps the entries of this server in the directory, until ctx ends.
+// bookkeeping keeps the entries of this server in the directory, until ctx ends. What a part of the directory does not take holds up
+// nothing of what the rest does.
 func (m *Member) bookkeeping(ctx context.Context) {
-	ticker := time.NewTicker(assertInterval)
-	defer ticker.Stop()
+	all, again := time.NewTicker(assertInterval), time.NewTicker(retryInterval)
+	defer all.Stop()
+	defer again.Stop()
+	var round assertion
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
-			err = m.assertAll(ctx)
+		case <-all.C:
+			round, err = m.assertAll(ctx)
 		case <-m.asserting:
-			err = m.assertAll(ctx)
+			round, err = m.assertAll(ctx)
 		case <-m.ending:
 			err = m.writeTombstones(ctx)
+		case <-again.C:
+			err = errors.Join(m.assertLeft(ctx, &round), m.writeOverdue(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			m.logger.Debug("the directory cannot be written, will keep trying", "error", err)
-			m.tryAgain(ctx)
 		}
 	}
 }
 
-// tryAgain pauses and leaves both kinds of work to be done.
-func (m *Member) tryAgain(ctx context.Context) {
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-		signal(m.ending)
-		signal(m.asserting)
-	}
+// assertion is one round over all entries of this server.
+type assertion struct {
+	// left are the connections whose entries could not be written.
+	left []string
+	// doubt is the one that is over when none is left.
+	doubt *doubt
 }
 
 // assertAll writes all entries of this server, in batches. Connections that are not its own any more are abandoned.
-func (m *Member) assertAll(ctx context.Context) error {
-	doubt := m.doubt.Load() // what was read before it began says nothing
+func (m *Member) assertAll(ctx context.Context) (round assertion, err error) {
+	round.doubt = m.doubt.Load() // what was read before it began says nothing
 	m.mu.Lock()
-	holdings := make([]Holding, 0, len(m.owned))
-	for id, epoch := range m.owned {
-		holdings = append(holdings, Holding{id, epoch})
-	}
+	ids := slices.Collect(maps.Keys(m.owned))
 	m.mu.Unlock()
-	for batch := range slices.Chunk(holdings, batchSize) {
-		if err := m.assert(ctx, batch); err != nil {
+	var problems []error
+	for batch := range slices.Chunk(ids, batchSize) {
+		left, err := m.assert(ctx, batch)
+		round.left = append(round.left, left...)
+		problems = append(problems, err)
+	}
+	if len(round.left) == 0 {
+		m.endDoubt(round.doubt)
+	}
+	return round, errors.Join(problems...)
+}
+
+// assertLeft tries to write what is left of a round, for as long as all goes well.
+func (m *Member) assertLeft(ctx context.Context, round *assertion) error {
+	for len(round.left) > 0 {
+		count := min(batchSize, len(round.left))
+		left, err := m.assert(ctx, round.left[:count])
+		round.left = append(round.left[count:], left...)
+		if err != nil {
 			return err
 		}
 	}
-	m.endDoubt(doubt)
+	m.endDoubt(round.doubt)
 	return nil
 }
 
-func (m *Member) assert(ctx context.Context, batch []Holding) error {
+// assert writes the entries of those connections that are this server's. It returns those for which to try again may help.
+func (m *Member) assert(ctx context.Context, ids []string) (left []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	entries, err := m.options.Directory.Assert(ctx, m.options.Self, batch...)
-	if err != nil {
-		return err
-	}
-	for at, entry := range entries {
-		if entry.Owner != m.options.Self && !m.isGiving(batch[at].ConnectionID) {
+	batch := m.holdings(ids)
+	results := m.options.Directory.Assert(ctx, m.options.Self, batch...)
+	for at, result := range results {
+		id := batch[at].ConnectionID
+		switch {
+		case result.mayPass():
+			left = append(left, id)
+		case result.Err == nil && result.Entry.Owner != m.options.Self && !m.isGiving(id):
 			m.disown(batch[at])
 		}
 	}
-	return nil
+	return left, m.problem(results)
+}
+
+func (m *Member) holdings(ids []string) []Holding {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	holdings := make([]Holding, 0, len(ids))
+	for _, id := range ids {
+		if epoch, owned := m.owned[id]; owned {
+			holdings = append(holdings, Holding{id, epoch})
+		}
+	}
+	return holdings
+}
+
+// problem returns the first error of a batch that may pass. The first of those that do not is logged: its connection can do without its
+// entry, because servers that cannot read it ask each other.
+func (m *Member) problem(results []Result) (problem error) {
+	var unreadable error
+	for _, result := range results {
+		if result.mayPass() {
+			problem = cmp.Or(problem, result.Err)
+		} else {
+			unreadable = cmp.Or(unreadable, result.Err)
+		}
+	}
+	if unreadable != nil {
+		m.logger.Warn("an entry of the directory cannot be read, it stays as it is", "error", unreadable)
+	}
+	return problem
 }
 
 // disown gives up a connection that the directory says is not this server's, unless that was news of the past.
@@ -177,33 +225,59 @@ func (m *Member) disown(holding Holding) {
 
 // writeTombstones marks what has ended here, in batches.
 func (m *Member) writeTombstones(ctx context.Context) error {
+	var problems []error
 	for {
-		m.mu.Lock()
-		batch := slices.Clone(m.finished[:min(batchSize, len(m.finished))])
-		m.mu.Unlock()
+		batch := m.due(&m.finished)
+		if len(batch) == 0 {
+			return errors.Join(problems...)
+		}
+		problems = append(problems, m.bury(ctx, batch))
+	}
+}
+
+// writeOverdue tries to mark what could not be marked, for as long as all goes well.
+func (m *Member) writeOverdue(ctx context.Context) error {
+	for {
+		batch := m.due(&m.overdue)
 		if len(batch) == 0 {
 			return nil
 		}
 		if err := m.bury(ctx, batch); err != nil {
 			return err
 		}
-		m.mu.Lock()
-		m.finished = m.finished[len(batch):]
-		m.buried += uint64(len(batch))
-		close(m.burial)
-		m.burial = make(chan struct{})
-		m.mu.Unlock()
 	}
 }
 
-func (m *Member) bury(ctx context.Context, batch []Holding) error {
+// due takes the next batch out of a list of the member.
+func (m *Member) due(list *[]tombstone) []tombstone {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	batch := slices.Clone((*list)[:min(batchSize, len(*list))])
+	*list = (*list)[len(batch):]
+	return batch
+}
+
+// bury writes tombstones. Those for which to try again may help are overdue then, behind all others.
+func (m *Member) bury(ctx context.Context, batch []tombstone) error {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	changes := make([]Change, 0, len(batch))
-	for _, holding := range batch {
-		from := Entry{Owner: m.options.Self, Epoch: holding.Epoch}
-		changes = append(changes, Change{ConnectionID: holding.ConnectionID, From: from, To: ended(), OrAbsent: true})
+	for _, dead := range batch {
+		from := Entry{Owner: m.options.Self, Epoch: dead.Epoch}
+		changes = append(changes, Change{ConnectionID: dead.ConnectionID, From: from, To: ended(), OrAbsent: true})
 	}
-	_, err := m.options.Directory.Swap(ctx, changes...)
-	return err
+	results := m.options.Directory.Swap(ctx, changes...)
+	var left []tombstone
+	for at, result := range results {
+		switch dead := batch[at]; {
+		case result.mayPass():
+			left = append(left, dead)
+		case dead.settled != nil:
+			close(dead.settled)
+		}
+	}
+	m.mu.Lock()
+	m.overdue = append(m.overdue, left...)
+	m.mu.Unlock()
+	return m.problem(results)
 }

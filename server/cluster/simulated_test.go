@@ -20,12 +20,16 @@ type simulatedDirectory struct {
 	loads   map[Peer]Load
 	// reports counts renewals: each has another time.
 	reports int64
+	// broken are entries that cannot be written, and why.
+	broken map[string]error
 }
 
 var errAway = errors.New("the directory is away")
 
 func newSimulatedDirectory() *simulatedDirectory {
-	return &simulatedDirectory{entries: map[string]Entry{}, servers: map[Peer]time.Time{}, loads: map[Peer]Load{}}
+	return &simulatedDirectory{
+		entries: map[string]Entry{}, servers: map[Peer]time.Time{}, loads: map[Peer]Load{}, broken: map[string]error{},
+	}
 }
 
 func (d *simulatedDirectory) locked(act func()) error {
@@ -58,28 +62,43 @@ func (d *simulatedDirectory) Find(_ context.Context, id string) (entry Entry, er
 	return entry, err
 }
 
-func (d *simulatedDirectory) Swap(_ context.Context, changes ...Change) (entries []Entry, err error) {
-	err = d.locked(func() {
-		for _, change := range changes {
-			if change.applies(d.entries[change.ConnectionID]) {
-				d.entries[change.ConnectionID] = change.To
-			}
-			entries = append(entries, d.entries[change.ConnectionID])
-		}
-	})
-	return entries, err
+func (d *simulatedDirectory) Swap(_ context.Context, changes ...Change) (results []Result) {
+	for _, change := range changes {
+		results = append(results, d.replace(change.ConnectionID, change.To, change.applies))
+	}
+	return results
 }
 
-func (d *simulatedDirectory) Assert(_ context.Context, owner Peer, holdings ...Holding) (entries []Entry, err error) {
-	err = d.locked(func() {
-		for _, holding := range holdings {
-			if holding.asserts(d.entries[holding.ConnectionID], owner) {
-				d.entries[holding.ConnectionID] = Entry{Owner: owner, Epoch: holding.Epoch}
-			}
-			entries = append(entries, d.entries[holding.ConnectionID])
+func (d *simulatedDirectory) Assert(_ context.Context, owner Peer, holdings ...Holding) (results []Result) {
+	for _, holding := range holdings {
+		results = append(results, d.replace(holding.ConnectionID, Entry{Owner: owner, Epoch: holding.Epoch}, func(present Entry) bool {
+			return holding.asserts(present, owner)
+		}))
+	}
+	return results
+}
+
+// replace writes an entry if that may be done to what is present.
+func (d *simulatedDirectory) replace(id string, by Entry, applies func(present Entry) bool) (result Result) {
+	err := d.locked(func() {
+		if result.Err = d.broken[id]; result.Err != nil {
+			return
+		}
+		if applies(d.entries[id]) {
+			d.entries[id] = by
+		}
+		result.Entry = d.entries[id]
+	})
+	return Result{result.Entry, errors.Join(result.Err, err)}
+}
+
+// damage makes entries impossible to write, or possible again.
+func (d *simulatedDirectory) damage(problem error, ids ...string) {
+	_ = d.locked(func() {
+		for _, id := range ids {
+			d.broken[id] = problem
 		}
 	})
-	return entries, err
 }
 
 func (d *simulatedDirectory) Renew(_ context.Context, self Peer, load Load) (servers []Server, err error) {

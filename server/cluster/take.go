@@ -137,11 +137,7 @@ func (m *Member) commit(connectionID string, from Entry, move *taking, taker Tak
 func (m *Member) swap(change Change) (Entry, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	entries, err := m.options.Directory.Swap(ctx, change)
-	if err != nil {
-		return Entry{}, err
-	}
-	return entries[0], nil
+	return swap(ctx, m.options.Directory, change)
 }
 
 // taken makes a connection this server's. The hub has it before the member says so: requests that come in between find it.

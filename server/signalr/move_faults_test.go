@@ -38,12 +38,12 @@ type troubledDirectory struct {
 	lost *atomic.Int32
 }
 
-func (d troubledDirectory) Swap(ctx context.Context, changes ...cluster.Change) ([]cluster.Entry, error) {
-	entries, err := d.Directory.Swap(ctx, changes...)
+func (d troubledDirectory) Swap(ctx context.Context, changes ...cluster.Change) []cluster.Result {
+	results := d.Directory.Swap(ctx, changes...)
 	if len(changes) == 1 && changes[0].To.Epoch > 1 && d.lost.Add(-1) >= 0 {
-		return nil, errLost
+		return []cluster.Result{{Err: errLost}}
 	}
-	return entries, err
+	return results
 }
 
 // startTroubled starts two servers and a client at the first; trouble changes the second.

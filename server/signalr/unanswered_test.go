@@ -88,7 +88,7 @@ type slowTombstones struct {
 	release chan struct{}
 }
 
-func (d slowTombstones) Swap(ctx context.Context, changes ...cluster.Change) ([]cluster.Entry, error) {
+func (d slowTombstones) Swap(ctx context.Context, changes ...cluster.Change) []cluster.Result {
 	if d.slow.Load() && changes[0].To.Ended {
 		select {
 		case <-d.release:
