@@ -181,12 +181,15 @@ func (m *Member) conclude(move *giving, keep bool) {
 // decide ends a move. move.mu is held.
 func (m *Member) decide(move *giving, keep bool, epoch int64) {
 	if move.over {
+		if keep && move.kept { // the news of the end came while the directory was being changed
+			m.raise(move.connectionID, epoch)
+		}
 		return
 	}
 	m.mu.Lock()
 	giver := m.giver
 	if keep {
-		m.owned[move.connectionID] = epoch
+		m.owned[move.connectionID] = max(m.owned[move.connectionID], epoch)
 	} else {
 		// First of all: requests that come while the hub still has the connection wait for the end of the move.
 		delete(m.owned, move.connectionID)
@@ -201,6 +204,16 @@ func (m *Member) decide(move *giving, keep bool, epoch int64) {
 		giver.Given(move.connectionID)
 	}
 	m.forgetGiving(move, keep)
+}
+
+// raise takes over the epoch of the directory's entry of a connection, if that is still this server's. With an earlier one every move of
+// the connection would come too late.
+func (m *Member) raise(connectionID string, epoch int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if present, owned := m.owned[connectionID]; owned {
+		m.owned[connectionID] = max(present, epoch)
+	}
 }
 
 // forgetGiving is called with move.mu held.

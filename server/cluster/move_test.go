@@ -236,6 +236,12 @@ func (m *moving) owner() (owner *Member, problem string) {
 	if entry := m.entry(theConnection); entry.Owner != owner.Self() {
 		return nil, fmt.Sprintf("%s acts, the directory says %+v", owner.Self().Instance, entry)
 	}
+	if _, err := owner.assertAll(context.Background()); err != nil {
+		return nil, err.Error()
+	}
+	if held := owner.holdings([]string{theConnection}); len(held) != 1 || held[0].Epoch != m.entry(theConnection).Epoch {
+		return nil, fmt.Sprintf("%s holds %+v, the directory says %+v", owner.Self().Instance, held, m.entry(theConnection))
+	}
 	for _, member := range m.members {
 		if member.Owns(theConnection) != (member == owner) {
 			return nil, fmt.Sprintf("%s acts, %s is wrong about what it owns", owner.Self().Instance, member.Self().Instance)
@@ -458,6 +464,54 @@ func TestTheStateIsGivenOnce(t *testing.T) {
 			t.Error("the owner acts again")
 		}
 	})
+}
+
+// A server that gives a move up says so while the owner, which got tired of waiting too, makes sure of it in the directory.
+func TestAMoveThatEndsTwiceDoesNotKeepLaterOnesFromComing(t *testing.T) {
+	for name, test := range map[string]struct {
+		faults  []int
+		asserts bool
+	}{
+		"the directory has answered": {nil, false},
+		"its answer was lost":        {[]int{0, 2}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &faults{}
+				m := simulateMoves(t, 2, f)
+				owner, request := m.members[0], MoveRequest{
+					ConnectionID: theConnection, Attempt: "1", From: Peer{Instance: "m_slow", Address: "address"},
+				}
+				for _, request.Step = range []Step{StepPrepare, StepState} {
+					if reply, err := owner.Answer(t.Context(), request); err != nil || reply.Refused != "" {
+						t.Fatal(reply, err)
+					}
+				}
+				request.Step = StepGiveUp
+				m.directory.interrupt(func() { _, _ = owner.Answer(t.Context(), request) })
+				f.set(test.faults)
+				if kept, err := owner.Reclaim(t.Context(), theConnection); !kept || err != nil {
+					t.Fatalf("kept: %v, %v", kept, err)
+				}
+				time.Sleep(2 * commitPause) // it has been found out twice
+				m.directory.interrupt(func() {})
+				if epoch := m.entry(theConnection).Epoch; epoch != 2 {
+					t.Fatalf("epoch %d: the directory was not changed", epoch)
+				}
+				if test.asserts {
+					if _, err := owner.assertAll(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := m.take(m.members[1]); err != nil {
+					t.Errorf("the next move: %v", err)
+				}
+				if m.settle() != m.members[1] {
+					t.Error("the connection has not moved")
+				}
+			})
+		})
+	}
 }
 
 // Renewing its entries must not make an owner believe that a connection which is moving was taken from it.

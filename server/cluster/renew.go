@@ -171,7 +171,10 @@ func (m *Member) assert(ctx context.Context, ids []string) (left []string, err e
 		switch {
 		case result.mayPass():
 			left = append(left, id)
-		case result.Err == nil && result.Entry.Owner != m.options.Self && !m.isGiving(id):
+		case result.Err != nil:
+		case result.Entry.Owner == m.options.Self:
+			m.raise(id, result.Entry.Epoch) // this server may not know that it wrote it
+		case !m.isGiving(id):
 			m.disown(batch[at])
 		}
 	}

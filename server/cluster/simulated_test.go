@@ -22,6 +22,8 @@ type simulatedDirectory struct {
 	reports int64
 	// broken are entries that cannot be written, and why.
 	broken map[string]error
+	// between is done between a change and its answer.
+	between func()
 }
 
 var errAway = errors.New("the directory is away")
@@ -29,6 +31,7 @@ var errAway = errors.New("the directory is away")
 func newSimulatedDirectory() *simulatedDirectory {
 	return &simulatedDirectory{
 		entries: map[string]Entry{}, servers: map[Peer]time.Time{}, loads: map[Peer]Load{}, broken: map[string]error{},
+		between: func() {},
 	}
 }
 
@@ -66,8 +69,15 @@ func (d *simulatedDirectory) Swap(_ context.Context, changes ...Change) (results
 	for _, change := range changes {
 		results = append(results, d.replace(change.ConnectionID, change.To, change.applies))
 	}
+	d.mu.Lock()
+	between := d.between
+	d.mu.Unlock()
+	between()
 	return results
 }
+
+// interrupt does something between each change and its answer from now on.
+func (d *simulatedDirectory) interrupt(between func()) { _ = d.locked(func() { d.between = between }) }
 
 func (d *simulatedDirectory) Assert(_ context.Context, owner Peer, holdings ...Holding) (results []Result) {
 	for _, holding := range holdings {
