@@ -351,8 +351,8 @@ func (m *Member) keep(move *giving, disclaimed bool) (outcome, int64) {
 	switch {
 	case err != nil:
 		return undecided, move.epoch
-	case entry == kept:
-		return stays, kept.Epoch
+	case entry.Owner == self && entry.Epoch > move.epoch: // by this change, or by one whose answer was lost
+		return stays, entry.Epoch
 	case !entry.Ended && entry.Epoch > move.epoch:
 		return moved, 0 // to the new owner, or by now from there to yet another one
 	}

@@ -396,13 +396,21 @@ func TestTheOwnerKeepsWhatADeadServerDidNotCommit(t *testing.T) {
 // While the directory is away during the commit nobody acts. When it is back the old owner goes on, even if the change was
 // made: the new one has given up.
 func TestACommitThatStaysUnknownIsTakenBack(t *testing.T) {
-	for _, applied := range []bool{false, true} {
-		t.Run(fmt.Sprint(applied), func(t *testing.T) {
+	for name, test := range map[string]struct {
+		// commit is what becomes of the first attempt to commit, after of the calls when the directory is back.
+		commit int
+		after  []int
+	}{
+		"it was not made":                    {1, nil},
+		"it was made":                        {2, nil},
+		"it was made, and undone unnoticed":  {2, []int{0, 0, 2}},
+		"it was made, and is undone at last": {2, []int{0, 0, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &faults{}
 				m := simulateMoves(t, 2, f)
-				lost := map[bool]int{false: 1, true: 2}[applied]
-				plan := []int{0, 0, lost} // prepare and state arrive
+				plan := []int{0, 0, test.commit} // prepare and state arrive
 				for range 5000 {
 					plan = append(plan, 1)
 				}
@@ -416,7 +424,8 @@ func TestACommitThatStaysUnknownIsTakenBack(t *testing.T) {
 				if acting != 0 {
 					t.Errorf("%d members act while nobody knows", acting)
 				}
-				f.set(nil)
+				synctest.Wait()
+				f.set(test.after)
 				if m.settle() != m.members[0] {
 					t.Error("the connection is not where its state is")
 				}
