@@ -29,15 +29,15 @@ type doubt struct{ over chan struct{} }
 // Doubt returns nil if this server may act for its connections, else what to wait for first. Those that have turned out to be
 // lost have been abandoned by then.
 func (m *Member) Doubt() <-chan struct{} {
+	now := time.Now()
+	// Before it is looked whether there is a doubt: who begins one gives a sign of life after that.
+	lives := elapsed(*m.ran.Load(), now) <= maximumPause || elapsed(*m.renewed.Load(), now) <= LivenessTimeout
 	present := m.doubt.Load()
+	if present == nil && !lives {
+		present = m.beginDoubt(now)
+	}
 	if present == nil {
-		now := time.Now()
-		if elapsed(*m.ran.Load(), now) <= maximumPause || elapsed(*m.renewed.Load(), now) <= LivenessTimeout {
-			return nil
-		}
-		if present = m.beginDoubt(now); present == nil {
-			return nil
-		}
+		return nil
 	}
 	return present.over
 }

@@ -2,14 +2,18 @@ package cluster
 
 import (
 	"context"
+	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// pause makes a member believe that it has not run for a while.
+// pause makes a member believe that it has not run for a while. What it does just now ends first: to be renewed is a sign of life.
 func pause(m *Member, length time.Duration) {
+	synctest.Wait()
 	before := time.Now().Add(-length)
 	m.ran.Store(&before)
 	m.renewed.Store(&before)
@@ -59,6 +63,27 @@ func TestAServerThatWasPausedLooksWhatIsItsOwnBeforeItActs(t *testing.T) {
 		}
 		if doubts(paused) || !paused.Owns("kept") {
 			t.Error("it does not act for what it has kept")
+		}
+	})
+}
+
+func TestNobodyActsWhileAnotherBeginsToDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 50_000 {
+			paused := &Member{logger: slog.New(slog.DiscardHandler), asserting: make(chan struct{}, 1), renewing: make(chan struct{}, 1)}
+			pause(paused, 2*LivenessTimeout)
+			var looking sync.WaitGroup
+			var acts atomic.Bool
+			for range 2 {
+				looking.Go(func() {
+					if paused.Doubt() == nil {
+						acts.Store(true)
+					}
+				})
+			}
+			if looking.Wait(); acts.Load() {
+				t.Fatal("it acts")
+			}
 		}
 	})
 }
