@@ -63,6 +63,8 @@ func (h Holding) asserts(present Entry, owner Peer) bool {
 type Result struct {
 	// Entry is what is in force.
 	Entry Entry
+	// Written tells that it was written now: the same may have been there before.
+	Written bool
 	// Err says why that is not known. It is ErrUnreadable if nobody will know.
 	Err error
 }

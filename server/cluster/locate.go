@@ -213,8 +213,11 @@ func (m *Member) markLost(ctx context.Context, connectionID string, owner Peer) 
 	defer cancel()
 	entry, err := m.options.Directory.Find(ctx, connectionID)
 	if err == nil && entry.exists() && !entry.Ended && entry.Owner == owner {
-		_, err = swap(ctx, m.options.Directory, Change{ConnectionID: connectionID, From: entry, To: ended()})
-		m.options.Observer.Lost()
+		result := m.options.Directory.Swap(ctx, Change{ConnectionID: connectionID, From: entry, To: ended()})[0]
+		err = result.Err
+		if result.Written { // else another request was faster
+			m.options.Observer.Lost()
+		}
 	}
 	if err != nil {
 		m.logger.Warn("a lost connection cannot be marked", "connection", connectionID, "error", err)

@@ -34,6 +34,42 @@ func (d punctualDirectory) Alive(ctx context.Context, instance string) (bool, er
 	return d.Directory.Alive(ctx, instance)
 }
 
+// outdatedDirectory finds what there was, whatever there is.
+type outdatedDirectory struct {
+	Directory
+	was Entry
+}
+
+func (d outdatedDirectory) Find(context.Context, string) (Entry, error) { return d.was, nil }
+
+// Many requests may find out at once that a server is gone.
+func TestALostConnectionIsCountedOnce(t *testing.T) {
+	dead := Entry{Owner: Peer{Instance: "m_dead", Address: "address"}, Epoch: 1}
+	for name, test := range map[string]struct {
+		present Entry
+		away    bool
+		counted int
+	}{
+		"it is marked now":           {dead, false, 1},
+		"another request was faster": {ended(), false, 0},
+		"it has moved":               {Entry{Owner: Peer{Instance: "m_b", Address: "address"}, Epoch: 2}, false, 0},
+		"it cannot be marked":        {dead, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			counted := 0
+			s := simulate(t, 1, func(o *MemberOptions) {
+				o.Directory, o.Observer.Lost = outdatedDirectory{o.Directory, dead}, func() { counted++ }
+			})
+			s.directory.replace("c", test.present, func(Entry) bool { return true })
+			s.directory.setAway(test.away)
+			s.members[0].markLost(t.Context(), "c", dead.Owner)
+			if counted != test.counted {
+				t.Errorf("counted %d times, want %d", counted, test.counted)
+			}
+		})
+	}
+}
+
 // Packets to the address of a pod that is gone may be lost without a word. Whoever waits for an answer learns nothing before its time
 // is over, and the client would be told to try again and again.
 func TestADeadServerWhoseAddressIsSilentLosesItsConnectionsWhenItsLeaseIsOver(t *testing.T) {

@@ -55,20 +55,20 @@ func parseEntry(text string) (Entry, error) {
 	return Entry{Owner: Peer{Instance: instance, Address: address}, Epoch: number}, nil
 }
 
-// swapScript and assertScript return what is in force. Arguments of swap: what is expected, what replaces it, its life in
-// milliseconds, whether nothing is as good as what is expected. Of assert: the entry, its epoch, its life.
+// swapScript and assertScript return what is in force, and 1 if they have written it. Arguments of swap: what is expected, what
+// replaces it, its life in milliseconds, whether nothing is as good as what is expected. Of assert: the entry, its epoch, its life.
 const (
 	swapScript = `local present = redis.call('GET', KEYS[1])
-if (present or '') ~= ARGV[1] and (present or ARGV[4] == '0') then return present end
+if (present or '') ~= ARGV[1] and (present or ARGV[4] == '0') then return {present, 0} end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return ARGV[2]`
+return {ARGV[2], 1}`
 	assertScript = `local present = redis.call('GET', KEYS[1])
 if present and present ~= ARGV[1] then
   local epoch = tonumber(string.match(present, '^%d+') or '')
-  if not epoch or epoch >= tonumber(ARGV[2]) then return present end
+  if not epoch or epoch >= tonumber(ARGV[2]) then return {present, 0} end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-return ARGV[1]`
+return {ARGV[1], 1}`
 )
 
 // Find implements Directory.
@@ -121,32 +121,34 @@ func (d *redisDirectory) run(ctx context.Context, script string, calls []call) [
 	for _, call := range calls {
 		replies = append(replies, pipeline.Eval(ctx, script, []string{call.key}, call.arguments...))
 	}
-	_, _ = pipeline.Exec(ctx) // each reply has its own error; that of the pipeline may be "nil", which is an answer here
+	_, _ = pipeline.Exec(ctx) // each reply has its own error
 	results := make([]Result, 0, len(calls))
 	for at, reply := range replies {
-		entry, err := answer(reply)
-		if err != nil {
-			err = fmt.Errorf("change %s in Redis: %w", calls[at].key, err)
+		result := answer(reply)
+		if result.Err != nil {
+			result.Err = fmt.Errorf("change %s in Redis: %w", calls[at].key, result.Err)
 		}
-		results = append(results, Result{entry, err})
+		results = append(results, result)
 	}
 	return results
 }
 
 // answer reads what a script has returned.
-func answer(reply *goredis.Cmd) (Entry, error) {
+func answer(reply *goredis.Cmd) Result {
 	// First of all: when time runs out for one node of a Cluster, the client gives all calls that error, those included that were answered.
-	if text, answered := reply.Val().(string); answered {
-		return parseEntry(text)
+	if values, answered := reply.Val().([]any); answered && len(values) == 2 {
+		text, present := values[0].(string)
+		if !present {
+			return Result{}
+		}
+		entry, err := parseEntry(text)
+		return Result{Entry: entry, Written: values[1] == int64(1), Err: err}
 	}
-	err := reply.Err()
-	switch {
-	case errors.Is(err, goredis.Nil):
-		return Entry{}, nil
-	case isWrongType(err):
-		return Entry{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	_, err := reply.Slice()
+	if isWrongType(err) {
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
-	return Entry{}, err
+	return Result{Err: err}
 }
 
 // isWrongType tells whether a key has something else than text. Redis words errors within scripts differently from version to version.

@@ -213,7 +213,7 @@ func TestABatchHasAResultForEachEntry(t *testing.T) {
 				t.Errorf("%s %q: %+v", name, changes[at].ConnectionID, result)
 			}
 		}
-		if last := results[2]; last != (Result{Entry: claimed(self)}) {
+		if last := results[2]; last != (Result{Entry: claimed(self), Written: true}) {
 			t.Errorf("%s of what can be read: %+v", name, last)
 		}
 	}

@@ -94,12 +94,13 @@ func (d *simulatedDirectory) replace(id string, by Entry, applies func(present E
 		if result.Err = d.broken[id]; result.Err != nil {
 			return
 		}
-		if applies(d.entries[id]) {
+		if result.Written = applies(d.entries[id]); result.Written {
 			d.entries[id] = by
 		}
 		result.Entry = d.entries[id]
 	})
-	return Result{result.Entry, errors.Join(result.Err, err)}
+	result.Err = errors.Join(result.Err, err)
+	return result
 }
 
 // damage makes entries impossible to write, or possible again.
