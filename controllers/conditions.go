@@ -75,7 +75,7 @@ func redisReady(s *scope) verdict {
 	if set != nil && set.Status.ReadyReplicas > 0 || set == nil && slices.ContainsFunc(s.facts.redisPods, ready) {
 		return verdict{true, v1alpha1.ReasonRedisRunning, "Redis answers"}
 	}
-	return verdict{false, v1alpha1.ReasonRedisStarting, because("Redis does not answer yet", s.facts.redisPods)}
+	return verdict{false, v1alpha1.ReasonRedisStarting, because("Redis does not answer yet", trouble(s.facts.redisPods))}
 }
 
 func hubReady(s *scope) verdict {
@@ -90,7 +90,7 @@ func hubReady(s *scope) verdict {
 		return verdict{true, v1alpha1.ReasonHubServing, count(serving, "hub server") + " take clients"}
 	}
 	text := fmt.Sprintf("%d of %s take clients", serving, count(wanted, "hub server"))
-	return verdict{false, v1alpha1.ReasonHubStarting, becauseOfHubs(text, s.facts)}
+	return verdict{false, v1alpha1.ReasonHubStarting, because(text, hubTrouble(s.facts))}
 }
 
 // startTime is how long hub servers that are missing are taken for starting. Kubernetes gives up on those of a roll-out after as long,
@@ -109,17 +109,12 @@ func startingFor(s *scope, hub verdict) time.Duration {
 	return max(startTime-s.now.Sub(before.LastTransitionTime.Time), 0)
 }
 
-// becauseOfHubs adds what is known of why hub servers do not start, or cannot even be made.
-func becauseOfHubs(text string, facts facts) string {
-	if why := cmp.Or(trouble(facts.hubs), replicaFailure(facts.hub)); why != "" {
-		return text + "; " + why
-	}
-	return text
-}
+// hubTrouble is what is known of why hub servers do not start, or cannot even be made.
+func hubTrouble(facts facts) string { return cmp.Or(trouble(facts.hubs), replicaFailure(facts.hub)) }
 
-// because adds what is known of the trouble that pods have.
-func because(text string, pods []*corev1.Pod) string {
-	if why := trouble(pods); why != "" {
+// because adds what is known of the trouble that there is.
+func because(text, why string) string {
+	if why != "" {
 		return text + "; " + why
 	}
 	return text
@@ -144,7 +139,7 @@ func progressing(s *scope, redis verdict, starting bool) verdict {
 	}
 	switch {
 	case stuck(hub):
-		return verdict{false, v1alpha1.ReasonStuck, becauseOfHubs("new hub servers do not become ready; those of the older spec go on", s.facts)}
+		return verdict{false, v1alpha1.ReasonStuck, because("new hub servers do not become ready; those of the older spec go on", hubTrouble(s.facts))}
 	case s.replaced() || hubUnseen(hub) && !wasScaling(s) || stale(s):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
 	case hub.Status.Replicas > hub.Status.UpdatedReplicas:

@@ -72,7 +72,7 @@ func (r *Reconciler) freeRedis(ctx context.Context, s *scope) {
 		return
 	}
 	for _, pod := range s.facts.redisPods {
-		if ready(pod) || !outdated(pod, set) || podTrouble(pod) == "" {
+		if !failing(pod) || !outdated(pod, set) {
 			continue
 		}
 		if err := r.replacePod(ctx, s, pod.Name); err != nil {

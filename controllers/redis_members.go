@@ -84,7 +84,7 @@ func withPod(member redisform.Member, pod *corev1.Pod, set *appsv1.StatefulSet) 
 	member.Machine = pod.Spec.NodeName
 	member.Ending = ending(pod)
 	member.Outdated = set != nil && outdated(pod, set)
-	member.Failing = !ready(pod) && podTrouble(pod) != ""
+	member.Failing = failing(pod)
 	return member
 }
 

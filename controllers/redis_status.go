@@ -94,7 +94,7 @@ func shownBytes(is int64, shown *int64) *int64 {
 // replicatedReady goes by what the servers say themselves.
 func replicatedReady(s *scope) verdict {
 	if s.facts.replicated == nil {
-		return verdict{false, v1alpha1.ReasonRedisStarting, because("Redis does not answer yet", s.redisPods())}
+		return verdict{false, v1alpha1.ReasonRedisStarting, because("Redis does not answer yet", trouble(s.redisPods()))}
 	}
 	is := s.facts.replicated.outcome.Status
 	if is.Serving {
@@ -111,7 +111,7 @@ func replicatedReady(s *scope) verdict {
 	if !known {
 		reason = v1alpha1.ReasonRedisStarting
 	}
-	return verdict{false, reason, because(is.Message, s.redisPods())}
+	return verdict{false, reason, because(is.Message, trouble(s.redisPods()))}
 }
 
 func (s *scope) redisPods() []*corev1.Pod {
@@ -127,7 +127,7 @@ func atRisk(s *scope) string {
 	if !is.Serving || is.Reason == redisform.Healthy {
 		return ""
 	}
-	return because(is.Message, s.redisPods())
+	return because(is.Message, trouble(s.redisPods()))
 }
 
 // redisMissing tells whether not all StatefulSets of the operator's Redis have been made.

@@ -47,6 +47,9 @@ func replicaFailure(hub *appsv1.Deployment) string {
 	return ""
 }
 
+// failing tells whether a pod is not ready for a reason that is known.
+func failing(pod *corev1.Pod) bool { return !ready(pod) && podTrouble(pod) != "" }
+
 func podTrouble(pod *corev1.Pod) string {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse && condition.Message != "" {

@@ -127,12 +127,7 @@ func TestVolumesThatCannotGrowAreToldAndGoOn(t *testing.T) {
 	o.claim("demo-redis", "demo-redis-0", "fixed")
 	o.patch("demo", "{spec: {replicas: 4, redis: {storage: {size: 2Gi}}}}")
 	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonVolumesNotGrown)
-	o.eventually(func() error { // nothing else waits for it
-		if replicas := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Replicas; replicas != 4 {
-			return fmt.Errorf("there are %d hub servers", replicas)
-		}
-		return nil
-	})
+	o.replicas("demo", 4) // nothing else waits for it
 	o.patch("demo", "{spec: {redis: {memory: {maximum: 64Mi}}}}")
 	o.eventually(func() error {
 		set := get(o, &appsv1.StatefulSet{}, "demo-redis")
