@@ -122,7 +122,7 @@ race: ## Run the Go tests with the race detector
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME
-	hack/fuzz $(FUZZTIME)
+	$(GO) run ./hack/fuzz $(FUZZTIME)
 
 .PHONY: conformance
 conformance: ## Run the rows of the protocol against this server and, where it is, ASP.NET Core
