@@ -162,7 +162,7 @@ func TestTheGracePeriodFollowsClientsOnlyWhenHubServersAreReplacedAnyway(t *test
 		}
 		return nil
 	})
-	if file := get(o, &corev1.ConfigMap{}, "demo-hub").Data["hub.yaml"]; !strings.Contains(file, "ShutdownTimeout: 115s") {
+	if file := hubConfiguration(o); !strings.Contains(file, "ShutdownTimeout: 115s") {
 		t.Errorf("hub servers do not know of it: %s", file)
 	}
 	made := get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template

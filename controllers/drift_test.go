@@ -61,13 +61,13 @@ func TestWhatSomebodyElseChangesIsChangedBack(t *testing.T) {
 		})
 	})
 	t.Run("a label that was taken off", func(t *testing.T) {
-		config := get(o, &corev1.ConfigMap{}, "demo-hub")
+		config := get(o, &corev1.ConfigMap{}, "demo-redis")
 		delete(config.Labels, v1alpha1.LabelManagedBy)
 		if err := o.admin.Update(t.Context(), config); err != nil {
 			t.Fatal(err)
 		}
 		o.eventually(func() error {
-			if get(o, &corev1.ConfigMap{}, "demo-hub").Labels[v1alpha1.LabelManagedBy] == "" {
+			if get(o, &corev1.ConfigMap{}, "demo-redis").Labels[v1alpha1.LabelManagedBy] == "" {
 				return errors.New("the label is missing")
 			}
 			return nil

@@ -104,7 +104,7 @@ func TestEachChangeOfTheSpecDoesTheLeastThatIsNeeded(t *testing.T) {
 			return nil
 		}},
 		{name: "origins", patch: "{spec: {hub: {corsOrigins: ['https://a.example']}}}", rolls: true, check: func() error {
-			if file := get(o, &corev1.ConfigMap{}, "demo-hub").Data["hub.yaml"]; !strings.Contains(file, "https://a.example") {
+			if file := hubConfiguration(o); !strings.Contains(file, "https://a.example") {
 				return fmt.Errorf("the configuration is %s", file)
 			}
 			return nil
@@ -197,6 +197,11 @@ func TestEachChangeOfTheSpecDoesTheLeastThatIsNeeded(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// hubConfiguration is what new pods of hub servers of demo read at their start.
+func hubConfiguration(o *operator) string {
+	return get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.Annotations[v1alpha1.AnnotationConfiguration]
 }
 
 func same(a, b corev1.PodTemplateSpec) bool { return a.String() == b.String() }

@@ -3,8 +3,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -68,17 +66,10 @@ func referencesOf(spec v1alpha1.ChatClusterSpec) []reference {
 	return all
 }
 
-// findReferences looks whether all is there that the spec refers to, and makes a hash of what hub servers read once: of their
-// configuration too. Nothing is changed while something is missing: new pods would not start.
+// findReferences looks whether all is there that the spec refers to, and makes a hash of what hub servers read of it once. Nothing
+// is changed while something is missing: new pods would not start.
 func (r *Reconciler) findReferences(ctx context.Context, s *scope) error {
-	configuration, err := children.HubConfigMap(s.wanted)
-	if err != nil {
-		return err
-	}
-	content := []string{}
-	for _, key := range slices.Sorted(maps.Keys(configuration.Data)) {
-		content = append(content, key, configuration.Data[key])
-	}
+	var content []string
 	for _, wanted := range referencesOf(s.cluster.Spec) {
 		hash, err := r.References.hash(ctx, s.cluster.Namespace, wanted)
 		if err != nil {

@@ -38,7 +38,9 @@ const (
 const (
 	// AnnotationIntent is on each object: a hash of all that the operator wants of it.
 	AnnotationIntent = Group + "/intent"
-	// AnnotationContent is on pods: a hash of the configuration and secrets that they read at their start.
+	// AnnotationConfiguration is on the pods of hub servers: the configuration file that they read at their start.
+	AnnotationConfiguration = Group + "/configuration"
+	// AnnotationContent is on pods: a hash of what they read at their start, beside what their template has.
 	AnnotationContent = Group + "/content"
 	// AnnotationTemplate is on the Deployment of hub servers: a hash of all that its pods are made of, beside the number of clients.
 	AnnotationTemplate = Group + "/template"

@@ -22,7 +22,7 @@ type Wanted struct {
 	HubImage, RedisImage string
 	// Replicas is the number of hub servers: that of the spec or the autoscaler's.
 	Replicas int32
-	// HubContent is a hash of what hub servers read once, at their start. A new one replaces them.
+	// HubContent is a hash of what hub servers read once, at their start, beside their configuration. A new one replaces them.
 	HubContent string
 	// Clients is for how many clients of one hub server its end is planned, beside those that the spec speaks of.
 	Clients int64

@@ -30,11 +30,7 @@ func oneEncryptedServer(t *testing.T) children.Wanted {
 // The certificate of one server is for the name of its Service, and its probes speak TLS.
 func TestOneServerOfRedisWithTLS(t *testing.T) {
 	w := oneEncryptedServer(t)
-	config, err := children.HubConfigMap(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hub := config.Data["hub.yaml"]
+	hub := hubConfiguration(t, w)
 	if want := "RedisConnection: minimal-redis.default.svc.cluster.local:6379,ssl=true,"; !strings.Contains(hub, want) {
 		t.Errorf("hub servers have not %q:\n%s", want, hub)
 	}
@@ -72,13 +68,9 @@ func TestTheHubServerTakesEachConfiguration(t *testing.T) {
 	}
 	for name, w := range all {
 		t.Run(name, func(t *testing.T) {
-			config, err := children.HubConfigMap(w)
-			if err != nil {
-				t.Fatal(err)
-			}
 			folder := secrets(t)
 			file := filepath.Join(folder, "hub.yaml")
-			text := strings.ReplaceAll(config.Data["hub.yaml"], "/etc/chatcluster", folder)
+			text := strings.ReplaceAll(hubConfiguration(t, w), "/etc/chatcluster", folder)
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -102,12 +94,8 @@ func TestEachFileIsMounted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config, err := children.HubConfigMap(w)
-		if err != nil {
-			t.Fatal(err)
-		}
 		pod := hub.Spec.Template.Spec
-		checkMounts(t, sample, pod, config.Data["hub.yaml"]+" "+strings.Join(pod.Containers[0].Args, " "))
+		checkMounts(t, sample, pod, hubConfiguration(t, w)+" "+strings.Join(pod.Containers[0].Args, " "))
 		if !w.Managed() {
 			continue
 		}
@@ -118,6 +106,41 @@ func TestEachFileIsMounted(t *testing.T) {
 		pod = redis.Spec.Template.Spec
 		checkMounts(t, sample, pod, children.RedisConfigMap(w).Data["redis.conf"]+" "+strings.Join(pod.Containers[0].Command, " "))
 	}
+}
+
+// hubConfiguration is the file that a pod of hub servers reads at its start. It comes from the pod itself: what is wanted later, and
+// may be wrong, does not reach a pod that serves.
+func hubConfiguration(t *testing.T, w children.Wanted) string {
+	t.Helper()
+	hub, err := children.HubDeployment(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := hub.Spec.Template
+	container := template.Spec.Containers[0]
+	if len(container.Args) != 2 || container.Args[0] != "--config" {
+		t.Fatalf("the arguments of hub servers are %q", container.Args)
+	}
+	folder, name := filepath.Split(container.Args[1])
+	for _, mount := range container.VolumeMounts {
+		if *mount.MountPath != filepath.Clean(folder) {
+			continue
+		}
+		for _, volume := range template.Spec.Volumes {
+			if *volume.Name != *mount.Name || volume.DownwardAPI == nil {
+				continue
+			}
+			for _, item := range volume.DownwardAPI.Items {
+				for key, text := range template.Annotations {
+					if *item.Path == name && *item.FieldRef.FieldPath == "metadata.annotations['"+key+"']" {
+						return text
+					}
+				}
+			}
+		}
+	}
+	t.Fatalf("no annotation of the pod becomes %s", container.Args[1])
+	return ""
 }
 
 func checkMounts(t *testing.T, sample string, pod *coreac.PodSpecApplyConfiguration, text string) {

@@ -79,9 +79,14 @@ func hubTemplate(w Wanted) (*coreac.PodTemplateSpecApplyConfiguration, error) {
 	if err != nil {
 		return nil, err
 	}
+	configuration, err := HubConfiguration(w)
+	if err != nil {
+		return nil, err
+	}
 	return coreac.PodTemplateSpec().
 		WithLabels(merge(spec.Hub.PodMetadata.Labels, Labels(w.Cluster.Name, v1alpha1.HubComponent))).
 		WithAnnotations(merge(spec.Hub.PodMetadata.Annotations, map[string]string{
+			v1alpha1.AnnotationConfiguration:          configuration,
 			v1alpha1.AnnotationContent:                w.HubContent,
 			v1alpha1.AnnotationClients:                strconv.FormatInt(w.Clients, 10),
 			"kubectl.kubernetes.io/default-container": HubContainer,
@@ -213,11 +218,7 @@ type hubVolume struct {
 func hubVolumes(w Wanted) []hubVolume {
 	name, spec := w.Cluster.Name, w.Cluster.Spec
 	volumes := []hubVolume{
-		{
-			coreac.Volume().WithName(configVolume).WithConfigMap(coreac.ConfigMapVolumeSource().
-				WithName(HubName(name)).WithDefaultMode(0o444)),
-			mount(configVolume, hubConfigFolder),
-		},
+		{hubConfigFiles(), mount(configVolume, hubConfigFolder)},
 		{secretFiles(keyVolume, ClusterKeyName(name), nil, false), mount(keyVolume, hubKeyFolder)},
 	}
 	if w.Managed() {

@@ -44,7 +44,6 @@ func List(w Wanted) ([]Child, error) {
 		list.when(managed, statefulSetKind, RedisName(name), func() (any, error) { return RedisStatefulSet(w) }).Checked = true
 	}
 
-	list.when(true, configMapKind, HubName(name), func() (any, error) { return HubConfigMap(w) })
 	list.when(true, podDisruptionBudgetKind, HubName(name), func() (any, error) { return HubDisruptionBudget(w), nil })
 	list.when(true, deploymentKind, HubName(name), func() (any, error) { return HubDeployment(w) }).Checked = true
 

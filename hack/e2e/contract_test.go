@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
-
 	plain "sigs.k8s.io/yaml"
 
-	corev1 "k8s.io/api/core/v1"
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
 )
 
 // What the operator writes for hub servers is what the hub server reads: each file that it makes of a sample is loaded by
@@ -48,11 +48,11 @@ func hubConfiguration(t *testing.T, golden string) []byte {
 	}
 	defer file.Close()
 	for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
-		var object corev1.ConfigMap
+		var object appsv1.Deployment
 		if err := decoder.Decode(&object); err != nil {
 			t.Fatalf("%s has no configuration of hub servers: %v", golden, err)
 		}
-		if text, found := object.Data["hub.yaml"]; object.Kind == "ConfigMap" && found {
+		if text, found := object.Spec.Template.Annotations[v1alpha1.AnnotationConfiguration]; object.Kind == "Deployment" && found {
 			return []byte(text)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/chatcluster/chatcluster/controllers/drain"
 )
 
-// hubConfigFile is the key of the configuration file in the ConfigMap, and its name in hub servers.
+// hubConfigFile is the name of the configuration file in hub servers.
 const hubConfigFile = "hub.yaml"
 
 // Where hub servers find their files.
@@ -39,16 +39,25 @@ const (
 	listSeparator      = ","
 )
 
-// HubConfigMap has the configuration file of the hub servers. No secret is in it: it names files that have them.
-func HubConfigMap(w Wanted) (*coreac.ConfigMapApplyConfiguration, error) {
+// HubConfiguration is the configuration file of the hub servers. No secret is in it: it names files that have them.
+//
+// It is an annotation of their pods, not a ConfigMap, so that each pod keeps the one of its own template: in a ConfigMap, one that
+// the new pods of a roll-out refuse would also meet the old ones, which serve meanwhile, when they start again.
+func HubConfiguration(w Wanted) (string, error) {
 	file, err := yaml.Marshal(hubConfiguration(w))
 	if err != nil {
-		return nil, fmt.Errorf("encode the configuration of the hub servers: %w", err)
+		return "", fmt.Errorf("encode the configuration of the hub servers: %w", err)
 	}
-	return coreac.ConfigMap(HubName(w.Cluster.Name), w.Cluster.Namespace).
-		WithLabels(Labels(w.Cluster.Name, v1alpha1.HubComponent)).
-		WithOwnerReferences(owner(w.Cluster)).
-		WithData(map[string]string{hubConfigFile: string(file)}), nil
+	return string(file), nil
+}
+
+// hubConfigFiles is the volume with that file.
+func hubConfigFiles() *coreac.VolumeApplyConfiguration {
+	annotation := fmt.Sprintf("metadata.annotations['%s']", v1alpha1.AnnotationConfiguration)
+	return coreac.Volume().WithName(configVolume).WithDownwardAPI(coreac.DownwardAPIVolumeSource().
+		WithDefaultMode(0o444).
+		WithItems(coreac.DownwardAPIVolumeFile().WithPath(hubConfigFile).
+			WithFieldRef(coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath(annotation))))
 }
 
 // hubConfiguration has the keys of the package server/host as every hub server made with it knows them. Keys that only
