@@ -41,7 +41,7 @@ func (h *Host) rebalance(ctx context.Context) {
 			sent = h.hubs.SendSomeAway(count)
 			h.metrics.Rebalanced(sent)
 		}
-		if trial.inVain(time.Now(), view.Self.Connections, sent) {
+		if trial.inVain(time.Now(), h.hubs.Departed(), sent) {
 			h.logger.Info("clients that were sent to other servers keep their connections here, so no more are sent for a while", "pause", restAfterTrial)
 		}
 	}
@@ -55,7 +55,8 @@ const (
 	restAfterTrial = 5 * time.Minute
 )
 
-// effort compares what was sent away with what has left. The zero value has seen nothing.
+// effort compares how many clients were sent away with how many connections went on at other servers. Those that come
+// meanwhile are nothing to it. The zero value has seen nothing.
 type effort struct {
 	began, until time.Time
 	before, sent int
@@ -64,11 +65,12 @@ type effort struct {
 // resting tells whether nothing shall be tried now.
 func (e *effort) resting(now time.Time) bool { return now.Before(e.until) }
 
-// inVain takes what was done in a round, and how many connections there were before it. It reports true when a rest begins.
-func (e *effort) inVain(now time.Time, connections, sent int) bool {
+// inVain takes how many clients were sent away in a round, and how many connections had departed before it, of all time. It
+// reports true when a rest begins.
+func (e *effort) inVain(now time.Time, departed, sent int) bool {
 	if e.began.IsZero() || now.Sub(e.began) >= trialTime {
-		vain := e.sent >= leastTrial && e.before-connections < e.sent/leastTrial
-		*e = effort{began: now, before: connections}
+		vain := e.sent >= leastTrial && departed-e.before < e.sent/leastTrial
+		*e = effort{began: now, before: departed}
 		if vain {
 			e.until = now.Add(restAfterTrial)
 			return true

@@ -249,6 +249,7 @@ func (g *giver) Given(connectionID string) {
 	c.leave()
 	c.hub.departed.add(c.id(), c.since(), d.place())
 	c.hub.index.remove(c)
+	g.departures.Add(1)
 	c.membership.open() // who waited to change its groups finds it elsewhere
 }
 

@@ -35,6 +35,8 @@ type Server struct {
 	manager *transport.Manager
 	// givingAway is set when other servers may have every connection, and this one takes none.
 	givingAway atomic.Bool
+	// departures counts the connections that have gone on at other servers.
+	departures atomic.Int64
 
 	// mu guards hubs and closed.
 	mu     sync.Mutex
@@ -106,6 +108,10 @@ func (s *Server) Hub(name string, value any, options HubOptions) (*Hub, error) {
 
 // Connections is the number of connections now, those that are still negotiating not counted.
 func (s *Server) Connections() int { return s.manager.Connections() }
+
+// Departed is how many connections have gone on at other servers since this one started: they were sent away, or given away,
+// and left. Those that have just ended are not counted.
+func (s *Server) Departed() int { return int(s.departures.Load()) }
 
 // closeTimeout is how long clients get to read what was written before the end.
 const closeTimeout = 5 * time.Second
