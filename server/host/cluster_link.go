@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/chatcluster/chatcluster/server/cluster"
 	"github.com/chatcluster/chatcluster/server/host/config"
@@ -196,15 +197,9 @@ func connectedText(state redis.State) string {
 
 // agree gets the key of the cluster, and puts it back into a Redis that came back without it.
 func (c *clusterLink) agree(ctx context.Context) {
-	key, err := redis.ClusterKey(ctx, c.options)
-	if err == nil {
-		err = c.keys.Replace(key)
-	}
+	key, err := c.obtain(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			c.logger.Error("cannot use the cluster key in Redis, this server will not get ready", "error", err)
-		}
-		return
+		return // the server ends
 	}
 	c.agreed.Store(true)
 	for {
@@ -213,6 +208,30 @@ func (c *clusterLink) agree(ctx context.Context) {
 			return
 		case <-c.reconnected:
 			key = c.restore(ctx, key)
+		}
+	}
+}
+
+// badKeyPause is how long the server waits before it looks again whether somebody has corrected the key in Redis.
+const badKeyPause = time.Second
+
+// obtain adopts the key of the cluster. What lies in its place in Redis may be no key: then it waits until somebody has
+// corrected that, or ctx ends.
+func (c *clusterLink) obtain(ctx context.Context) (key []byte, err error) {
+	for said := false; ; said = true {
+		if key, err = redis.ClusterKey(ctx, c.options); err == nil {
+			err = c.keys.Replace(key)
+		}
+		if err == nil {
+			return key, nil
+		}
+		if !said && ctx.Err() == nil {
+			c.logger.Error("cannot use the cluster key in Redis, this server will not get ready before that is corrected", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(badKeyPause):
 		}
 	}
 }

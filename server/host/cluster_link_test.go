@@ -3,11 +3,13 @@ package host
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/alicebob/miniredis/v2/server"
+	resp "github.com/alicebob/miniredis/v2/server"
 
 	"github.com/chatcluster/chatcluster/server/host/config"
 	"github.com/chatcluster/chatcluster/server/signalr/backplane/redis/redistest"
@@ -29,7 +31,7 @@ func startRedis(t testing.TB) *miniredis.Miniredis {
 }
 
 // answerInfo answers INFO in miniredis's place, which crashes if it is closed while it looks for the answer.
-func answerInfo(client *server.Peer, command string, _ ...string) bool {
+func answerInfo(client *resp.Peer, command string, _ ...string) bool {
 	isInfo := strings.EqualFold(command, "INFO")
 	if isInfo {
 		client.WriteBulk("# Server\r\n")
@@ -154,8 +156,15 @@ func TestAnotherKeyInARedisThatCameBackIsAdopted(t *testing.T) {
 	}
 }
 
-func TestForeignKeyInRedisIsReported(t *testing.T) {
+func TestForeignKeyInRedisIsReportedAndWaitedOut(t *testing.T) {
 	server := startRedis(t)
+	var attempts atomic.Int32
+	server.Server().SetPreHook(func(client *resp.Peer, command string, arguments ...string) bool {
+		if strings.EqualFold(command, "GET") && slices.Contains(arguments, clusterKeyName) {
+			attempts.Add(1)
+		}
+		return answerInfo(client, command, arguments...)
+	})
 	if err := server.Set(clusterKeyName, "too short"); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +173,13 @@ func TestForeignKeyInRedisIsReported(t *testing.T) {
 	if r.ready() {
 		t.Error("ready without a key")
 	}
-	eventually(t, "the log", func() bool { return strings.Contains(r.log.String(), "cannot use the cluster key") })
+	eventually(t, "two more attempts", func() bool { return !r.ready() && attempts.Load() > 2 })
+	if said := strings.Count(r.log.String(), "cannot use the cluster key"); said != 1 {
+		t.Errorf("said %d times", said)
+	}
+	server.Del(clusterKeyName)
+	eventually(t, "ready", r.ready)
+	connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
 }
 
 func TestPrefixAndDatabaseOverrideTheConnectionString(t *testing.T) {
