@@ -99,18 +99,11 @@ func peerAddress(c config.Config, redisAddress string) (peerEndpoint, error) {
 		}
 		return endpoint, nil
 	}
-	host, port, err := net.SplitHostPort(c.PeerAddress)
+	host, port, err := splitHostPort("PeerAddress", c.PeerAddress)
 	if err != nil {
-		return peerEndpoint{}, config.Problem("PeerAddress", "%v", err)
+		return peerEndpoint{}, err
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return peerEndpoint{}, config.Problem("PeerAddress", "%v", err)
-	}
-	if host == "*" || host == "+" {
-		host = ""
-	}
-	endpoint := peerEndpoint{host: host, port: int(number), advertised: host}
+	endpoint := peerEndpoint{host: host, port: port, advertised: host}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		endpoint.advertised = local
 	}

@@ -237,6 +237,20 @@ func TestMetricsHaveAPortOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestMetricsAreServedAtAllAddresses(t *testing.T) {
+	for _, hostPort := range []string{"*:0", "+:0", ":0"} {
+		r := start(t, func(c *config.Config) {
+			if err := config.HostPort(&c.MetricsAddress).Set(hostPort); err != nil {
+				t.Fatal(err)
+			}
+		})
+		address := fmt.Sprintf("http://127.0.0.1:%d/metrics", portOf(r.host.observed[0]))
+		if status, body := fetch(t, http.MethodGet, address, nil); status != http.StatusOK {
+			t.Errorf("%s: %d %s", hostPort, status, body)
+		}
+	}
+}
+
 func TestAServerThatEndsGivesLoadBalancersTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startInPipes(t, func(c *config.Config) { c.DrainDelay, c.ShutdownTimeout = time.Second, time.Minute })

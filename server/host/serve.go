@@ -161,17 +161,29 @@ func (h *Host) metricsHandler() http.Handler {
 
 // listenHostPort opens an address that is given without a scheme.
 func listenHostPort(ctx context.Context, key, hostPort string) ([]listener, error) {
-	host, port, err := net.SplitHostPort(hostPort)
+	host, port, err := splitHostPort(key, hostPort)
 	if err != nil {
-		return nil, config.Problem(key, "%v", err)
+		return nil, err
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return nil, config.Problem(key, "%v", err)
-	}
-	opened, err := listen(ctx, config.Address{Host: host, Port: int(number)})
+	opened, err := listen(ctx, config.Address{Host: host, Port: port})
 	if err != nil {
 		return nil, config.Problem(key, "%w", &AddressError{hostPort, err})
 	}
 	return opened, nil
+}
+
+// splitHostPort parses the value of a key. The hosts * and + mean all addresses, as in Urls, and become empty.
+func splitHostPort(key, hostPort string) (host string, port int, err error) {
+	host, digits, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return "", 0, config.Problem(key, "%v", err)
+	}
+	number, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return "", 0, config.Problem(key, "%v", err)
+	}
+	if host == "*" || host == "+" {
+		host = ""
+	}
+	return host, int(number), nil
 }
