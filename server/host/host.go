@@ -69,11 +69,10 @@ type Host struct {
 	peers   *peers
 	hubs    *signalr.Server
 	drain   *drain.Runner
-	web     *http.Server
-	unused  unused
+	web     *endable
 	// listeners are of web, observed of the metrics' own server.
 	listeners []listener
-	watch     *http.Server
+	watch     *endable
 	observed  []listener
 }
 
@@ -154,7 +153,7 @@ func (h *Host) listen() (err error) {
 	if h.options.Config.MetricsAddress == "" {
 		return nil
 	}
-	h.watch = newServer(h.metricsHandler(), h.logger)
+	h.watch = newEndable(newServer(h.metricsHandler(), h.logger))
 	h.observed, err = listenHostPort(context.Background(), "MetricsAddress", h.options.Config.MetricsAddress)
 	return err
 }
@@ -200,9 +199,9 @@ func (h *Host) Run(ctx context.Context) error {
 	h.announce()
 	failed := make(chan error, len(h.listeners)+len(h.observed)+1)
 	var serving sync.WaitGroup
-	serve := func(server *http.Server, on listener) {
+	serve := func(server *endable, on listener) {
 		serving.Go(func() {
-			if err := serveOn(server, on); !errors.Is(err, http.ErrServerClosed) {
+			if err := serveOn(server.Server, on); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve %s: %w", on.address, err)
 			}
 		})
@@ -261,13 +260,12 @@ func (h *Host) shutdown() error {
 	h.drain.End(ctx)
 	h.metrics.ShuttingDown()
 	problem := h.hubs.Shutdown(ctx)
-	h.unused.close()
-	problem = errors.Join(problem, endServer(ctx, h.web))
+	problem = errors.Join(problem, h.web.end(ctx))
 	if h.watch != nil {
-		problem = errors.Join(problem, endServer(ctx, h.watch))
+		problem = errors.Join(problem, h.watch.end(ctx))
 	}
 	if h.peers != nil {
-		problem = errors.Join(problem, endServer(ctx, h.peers.server))
+		problem = errors.Join(problem, h.peers.server.end(ctx))
 		h.peers.close(ctx)
 	}
 	problem = errors.Join(problem, h.link.close())
@@ -278,12 +276,3 @@ func (h *Host) shutdown() error {
 }
 
 var errShutdownTimeout = errors.New("ShutdownTimeout passed before all was done")
-
-// endServer lets requests end until ctx does, then cuts them.
-func endServer(ctx context.Context, server *http.Server) error {
-	if server.Shutdown(ctx) == nil {
-		return nil
-	}
-	_ = server.Close()
-	return fmt.Errorf("wait for requests to end: %w", context.Cause(ctx))
-}

@@ -24,7 +24,7 @@ const podPeerPort = 9091
 // and the membership.
 type peers struct {
 	listener  listener
-	server    *http.Server
+	server    *endable
 	member    *cluster.Member
 	network   *cluster.HTTPNetwork
 	directory io.Closer
@@ -61,7 +61,7 @@ func openPeers(c config.Config, link *clusterLink, m *metrics.Metrics, logger *s
 
 // serve makes the server of the peer listener: for requests of clients whose connections are here, and for the drain.
 func (p *peers) serve(keys *cluster.Keys, forwarded http.Handler, runner *drain.Runner) {
-	p.server = p.member.Server(keys, forwarded)
+	p.server = newEndable(p.member.Server(keys, forwarded))
 	others := p.server.Handler
 	draining := runner.Handler(p.member.Self().Instance, func() int { return len(p.takers()) })
 	p.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

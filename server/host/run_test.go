@@ -108,13 +108,15 @@ func TestShutdownIsBounded(t *testing.T) {
 
 func TestConnectionsWithoutARequestDoNotHoldUpTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := startInPipes(t, nil)
-		conn, err := dialNetwork(t.Context(), "tcp", pipesHost+":80")
-		if err != nil {
-			t.Fatal(err)
+		r := startInPipes(t, func(c *config.Config) { c.MetricsAddress = "127.0.0.1:0" })
+		for _, address := range []string{pipesHost + ":80", pipesHost + ":9090"} {
+			conn, err := dialNetwork(t.Context(), "tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
 		}
-		defer func() { _ = conn.Close() }()
-		synctest.Wait() // the server has seen it
+		synctest.Wait() // the servers have seen them
 		started := time.Now()
 		if err := r.end(); err != nil {
 			t.Error(err)
@@ -122,6 +124,22 @@ func TestConnectionsWithoutARequestDoNotHoldUpTheEnd(t *testing.T) {
 		if took := time.Since(started); took > 3*time.Second {
 			t.Errorf("took %v", took)
 		}
+	})
+}
+
+func TestTheServerForOthersKnowsConnectionsWithoutARequest(t *testing.T) {
+	r := start(t, useRedis(startRedis(t)))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.host.peers.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	unused := &r.host.peers.server.unused
+	eventually(t, "the connection is known", func() bool {
+		_ = r.ready()
+		unused.mu.Lock()
+		defer unused.mu.Unlock()
+		return len(unused.open) == 1
 	})
 }
 

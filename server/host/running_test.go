@@ -94,18 +94,26 @@ func start(t testing.TB, change func(*config.Config)) *running {
 	return r
 }
 
-// startInPipes is start for the time of testing/synctest, which sockets do not know: the host listens on a network of
-// pipes.
+// startInPipes is start for the time of testing/synctest, which sockets do not know: the host listens on networks of
+// pipes, for metrics, if it has any, at port 9090.
 func startInPipes(t testing.TB, change func(*config.Config)) *running {
 	t.Helper()
 	r := prepare(t, change)
-	closeAll(r.host.listeners)
-	network := pipetest.New()
-	pipes.Store(pipesHost+":80", network)
-	t.Cleanup(func() { pipes.Delete(pipesHost + ":80") })
-	r.host.listeners = []listener{{Listener: network, address: "http://" + pipesHost}}
+	r.host.listeners = listenInPipes(t, r.host.listeners, pipesHost+":80")
+	if len(r.host.observed) > 0 {
+		r.host.observed = listenInPipes(t, r.host.observed, pipesHost+":9090")
+	}
 	r.run()
 	return r
+}
+
+// listenInPipes listens at an address of pipes in place of sockets.
+func listenInPipes(t testing.TB, sockets []listener, address string) []listener {
+	closeAll(sockets)
+	network := pipetest.New()
+	pipes.Store(address, network)
+	t.Cleanup(func() { pipes.Delete(address) })
+	return []listener{{Listener: network, address: "http://" + strings.TrimSuffix(address, ":80")}}
 }
 
 // prepare makes a host that does not run yet.

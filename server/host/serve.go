@@ -33,9 +33,8 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 }
 
 // webServer is the server of hubs and health checks, without its handler.
-func (h *Host) webServer() (*http.Server, error) {
-	server := newServer(nil, h.logger)
-	h.unused.watch(server)
+func (h *Host) webServer() (*endable, error) {
+	server := newEndable(newServer(nil, h.logger))
 	if h.options.Config.TLSCertificateFile == "" {
 		return server, nil
 	}
