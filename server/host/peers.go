@@ -73,10 +73,11 @@ func (p *peers) serve(keys *cluster.Keys, forwarded http.Handler, runner *drain.
 	})
 }
 
-// close ends the membership. Nobody may be connected any more.
+// close ends the membership. Nobody may be connected any more. That ctx is over keeps nobody from leaving properly: the
+// others would look for this server until its lease ends. The member itself bounds how long that takes.
 func (p *peers) close(ctx context.Context) {
 	_ = p.listener.Close() // it is closed already if it was served
-	p.member.Close(ctx)
+	p.member.Close(context.WithoutCancel(ctx))
 	p.network.Close()
 	_ = p.directory.Close() // it has nothing left to say
 }

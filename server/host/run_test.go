@@ -143,6 +143,24 @@ func TestTheServerForOthersKnowsConnectionsWithoutARequest(t *testing.T) {
 	})
 }
 
+func TestAServerThatEndsLateStillLeavesTheOthers(t *testing.T) {
+	redis := startRedis(t)
+	r := start(t, func(c *config.Config) { c.RedisConnection, c.ShutdownTimeout = redis.Addr(), 100*time.Millisecond })
+	eventually(t, "ready", r.ready)
+	listed := func() bool { return redis.Exists("chatcluster:servers") } // it is the only one
+	eventually(t, "it is listed", func() bool { return r.ready() && listed() })
+	c := connect(t, r.address()+"/chatHub", r.address()+"/chatHub")
+	c.send(`{"type":1,"target":"Hold","arguments":[]}`)
+	<-r.hub.entered
+	if err := r.end(); !errors.Is(err, errShutdownTimeout) {
+		t.Errorf("got %v", err)
+	}
+	if listed() {
+		t.Errorf("it is still listed: %s", redis.Dump())
+	}
+	close(r.hub.release)
+}
+
 func TestWebSocketsOfForeignPagesAreRefused(t *testing.T) {
 	r := start(t, nil)
 	for origin, want := range map[string]bool{
