@@ -29,10 +29,14 @@ func isTrusted(trusted []netip.Prefix, address netip.Addr) bool {
 	return slices.ContainsFunc(trusted, func(prefix netip.Prefix) bool { return prefix.Contains(address) })
 }
 
-// withForwarded returns a copy of the request as the client sent it to the outermost trusted proxy.
+// withForwarded returns a copy of the request as the client sent it to the outermost trusted proxy. If the nearest proxy does
+// not say whom it got the request from, nobody knows who wrote the other entries: then, as in ASP.NET Core, nothing is taken.
 func withForwarded(r *http.Request, trusted []netip.Prefix) *http.Request {
 	hops := forwardedValues(r, "X-Forwarded-For")
 	client, at := outermost(hops, trusted)
+	if client == "" && len(hops) > 0 {
+		return r
+	}
 	origin := origin{prefix: cleanPrefix(forwardedValue(r, "X-Forwarded-Prefix", at, len(hops)))}
 	if scheme := strings.ToLower(forwardedValue(r, "X-Forwarded-Proto", at, len(hops))); scheme == "http" || scheme == "https" {
 		origin.scheme = scheme
@@ -48,7 +52,8 @@ func withForwarded(r *http.Request, trusted []netip.Prefix) *http.Request {
 }
 
 // outermost walks from the server towards the client past proxies that are trusted, and returns the first address that
-// is not, with its index: whatever stands before it may be made up. If all are trusted it is the first one.
+// is not, with its index: whatever stands before it may be made up. If all are trusted it is the first one. It returns no
+// address if the nearest cannot be read.
 func outermost(hops []string, trusted []netip.Prefix) (client string, index int) {
 	for at := len(hops) - 1; at >= 0; at-- {
 		address, ok := parseHop(hops[at])

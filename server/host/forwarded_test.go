@@ -53,6 +53,17 @@ func TestForwardedHeaders(t *testing.T) {
 		{"IPv6 in brackets", "10.0.0.1:99", headers("X-Forwarded-For", "[2001:db8::7]"), plain("[2001:db8::7]:0")},
 		{"IPv6 with a port", "10.0.0.1:99", headers("X-Forwarded-For", "[2001:db8::7]:5555"), plain("[2001:db8::7]:5555")},
 		{"garbage ends the walk", "10.0.0.1:99", headers("X-Forwarded-For", "192.0.2.7, unknown, 10.0.0.2"), plain("10.0.0.2:0")},
+		{
+			"garbage nearest: the rest may be the client's words", "10.0.0.1:99",
+			headers("X-Forwarded-For", "192.0.2.7, unknown", "X-Forwarded-Proto", "https, http", "X-Forwarded-Host", "evil.example, hub:80",
+				"X-Forwarded-Prefix", "/evil, /"),
+			plain("10.0.0.1:99"),
+		},
+		{
+			"a proxy on a Unix socket nearest", "10.0.0.1:99",
+			headers("X-Forwarded-For", "unix:", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "X-Forwarded-Prefix", "/evil"),
+			plain("10.0.0.1:99"),
+		},
 		{"garbage alone", "10.0.0.1:99", headers("X-Forwarded-For", "unknown"), plain("10.0.0.1:99")},
 		{"a scheme that is none", "10.0.0.1:99", headers("X-Forwarded-Proto", "javascript"), plain("10.0.0.1:99")},
 		{"a host that is none", "10.0.0.1:99", headers("X-Forwarded-Host", "evil/../x"), plain("10.0.0.1:99")},
