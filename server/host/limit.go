@@ -27,12 +27,14 @@ type negotiationLimit struct {
 	swept     time.Time
 }
 
-// The table of addresses is swept once in a while, and when it is full: then all are forgotten that have everything
-// saved up again, and if there are none, all. A flood from so many addresses is nothing that this limit could stop.
+// The table of addresses is swept once in a while, and more often while it is full: then all are forgotten that have everything
+// saved up again. In between, a new address takes the place of any other: everybody waits for a sweep, and a flood from so
+// many addresses is nothing that this limit could stop.
 const (
-	sweepInterval   = time.Minute
-	mostAddresses   = 100_000
-	networkBitsIPv6 = 64
+	sweepInterval     = time.Minute
+	fullSweepInterval = time.Second
+	mostAddresses     = 100_000
+	networkBitsIPv6   = 64
 )
 
 // refusalObserver is told when a client ran into a limit.
@@ -83,12 +85,13 @@ func (l *negotiationLimit) allow(remote string) bool {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(l.swept) > sweepInterval || len(l.addresses) >= mostAddresses {
+	if since := now.Sub(l.swept); since > sweepInterval || since > fullSweepInterval && len(l.addresses) >= mostAddresses {
 		l.sweep(now)
 	}
 	network := networkOf(peer.Addr())
 	limiter := l.addresses[network]
 	if limiter == nil {
+		l.makeRoom()
 		limiter = rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)
 		l.addresses[network] = limiter
 	}
@@ -103,8 +106,16 @@ func (l *negotiationLimit) sweep(now time.Time) {
 			delete(l.addresses, network)
 		}
 	}
-	if len(l.addresses) >= mostAddresses {
-		clear(l.addresses)
+}
+
+// makeRoom forgets any one address if the table is full. It is called with mu held.
+func (l *negotiationLimit) makeRoom() {
+	if len(l.addresses) < mostAddresses {
+		return
+	}
+	for network := range l.addresses {
+		delete(l.addresses, network)
+		return
 	}
 }
 

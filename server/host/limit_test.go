@@ -59,11 +59,38 @@ func TestNewConnectionsAreLimitedPerAddress(t *testing.T) {
 	}
 }
 
-func TestLimitForgetsAddresses(t *testing.T) {
-	l := newLimited(1)
-	for at := range mostAddresses + 10 {
+// fill lets so many addresses begin a connection each.
+func (l *limited) fill(addresses int) {
+	for at := range addresses {
 		l.allow(fmt.Sprintf("10.%d.%d.%d:1", at>>16, at>>8&255, at&255))
 	}
+}
+
+// Everybody waits for a sweep of the whole table: while it stays about full there must not be one for each request.
+func TestAFullTableIsSweptOnceASecond(t *testing.T) {
+	l := newLimited(1)
+	l.fill(mostAddresses)
+	swept := l.swept
+	for at := range 10 {
+		l.clock = l.clock.Add(100 * time.Millisecond)
+		l.allow(fmt.Sprintf("192.0.2.%d:1", at))
+		if l.swept != swept {
+			t.Fatalf("swept again after %v", l.clock.Sub(swept))
+		}
+		if got := len(l.addresses); got != mostAddresses {
+			t.Fatalf("%d addresses are remembered", got)
+		}
+	}
+	l.clock = l.clock.Add(time.Millisecond)
+	l.allow("192.0.2.99:1")
+	if l.swept != l.clock {
+		t.Error("not swept after more than a second")
+	}
+}
+
+func TestLimitForgetsAddresses(t *testing.T) {
+	l := newLimited(1)
+	l.fill(mostAddresses + 10)
 	if got := len(l.addresses); got > mostAddresses {
 		t.Errorf("%d addresses are remembered", got)
 	}
