@@ -68,6 +68,14 @@ describe('ChatSession', () => {
     return found;
   }
 
+  /** Of each message with this text: is it the page's own? */
+  const owners = (text: string) => session.entries().flatMap((entry) => (entry.kind === 'message' && entry.text === text ? [entry.own] : []));
+
+  function reconnect(events: HubLinkEvents): void {
+    events.reconnecting();
+    events.reconnected();
+  }
+
   async function connected(server = one): Promise<FakeLink> {
     session.connect(server);
     const opened = link(links.length - 1);
@@ -253,6 +261,32 @@ describe('ChatSession', () => {
       sent[0]?.answer.resolve();
       await sending;
       expect(session.entries()).toMatchObject([{ user: 'ben', own: false }, { user: 'ann', own: true }]);
+    });
+
+    it('shows its own words again after a reconnect, and keeps nothing of them for a namesake', async () => {
+      const { events, sent } = await connected();
+      for (const at of [0, 1]) {
+        const sending = session.send('ann', 'ok');
+        events.message('ann', 'ok', 'Server 5001');
+        sent[at]?.answer.resolve();
+        await sending;
+        reconnect(events);
+      }
+      expect(owners('ok')).toEqual([true, true]);
+      await vi.advanceTimersByTimeAsync(3_000);
+      events.message('ann', 'ok', 'Server 5001');
+      expect(owners('ok')).toEqual([true, true, false]);
+    });
+
+    it('shows its own words once that come again over the next connection', async () => {
+      const { events, sent } = await connected();
+      const sending = session.send('ann', 'ok');
+      events.message('ann', 'ok', 'Server 5001');
+      sent[0]?.answer.resolve();
+      await sending;
+      reconnect(events);
+      events.message('ann', 'ok', 'Server 5001');
+      expect(owners('ok')).toEqual([true]);
     });
 
     it("passes the hub's error on, and does not take a namesake's words for its own", async () => {

@@ -192,10 +192,15 @@ export class ChatSession {
   }
 
   private received(user: string, text: string, server: string): void {
-    if (this.overlap.isRepeat(this.connection, [user, text, server])) {
+    const content = [user, text, server];
+    // What this page waits for is no repeat, were it the same words as a moment ago over the connection before.
+    const own = this.ownMessages.claim(user, text);
+    if (own) {
+      this.overlap.record(this.connection, content);
+    } else if (this.overlap.isRepeat(this.connection, content)) {
       return;
     }
-    this.log.addMessage({ user, text, server, own: this.ownMessages.claim(user, text) });
+    this.log.addMessage({ user, text, server, own });
   }
 
   private lost(): void {

@@ -22,6 +22,14 @@ describe('OverlapFilter', () => {
     expect(filter.isRepeat(2, hello, 2)).toBe(false);
   });
 
+  it('finds the repeat of what was known to be the first', () => {
+    const filter = new OverlapFilter();
+    filter.record(1, hello, 0);
+    filter.record(2, hello, 1);
+    expect(filter.isRepeat(2, hello, 2)).toBe(true);
+    expect(filter.isRepeat(2, hello, 3)).toBe(false);
+  });
+
   it('forgets after two seconds', () => {
     const filter = new OverlapFilter();
     filter.isRepeat(1, hello, 0);

@@ -16,6 +16,12 @@ const overlap = 2_000;
 export class OverlapFilter {
   private received: Received[] = [];
 
+  /** Records a delivery that is known to be the first. */
+  record(connection: number, content: readonly string[], now = Date.now()): void {
+    this.forget(now);
+    this.received.push({ key: JSON.stringify(content), connection, at: now });
+  }
+
   /**
    * Records a delivery and tells whether an earlier connection had delivered it.
    *
@@ -23,13 +29,17 @@ export class OverlapFilter {
    */
   isRepeat(connection: number, content: readonly string[], now = Date.now()): boolean {
     const key = JSON.stringify(content);
-    this.received = this.received.filter(({ at }) => now - at <= overlap);
+    this.forget(now);
     const earlier = this.received.findIndex((other) => other.connection < connection && other.key === key);
     if (earlier >= 0) {
       this.received.splice(earlier, 1);
       return true;
     }
-    this.received.push({ key, connection, at: now });
+    this.record(connection, content, now);
     return false;
+  }
+
+  private forget(now: number): void {
+    this.received = this.received.filter(({ at }) => now - at <= overlap);
   }
 }
