@@ -6,6 +6,9 @@ import { rememberName, rememberedName } from '../chat/remembered-name';
 /** In characters: at most half of the hub's default limit of 32 KiB, whatever the characters are. */
 const longestMessage = 4_000;
 
+/** The code of every key that an input method has taken. It is deprecated, and nothing else says so in Safari. */
+const inputMethodKey = 229;
+
 /** Name, message and Send. A message stays in its field until the server has accepted it. */
 @Component({
   selector: 'chat-composer',
@@ -52,8 +55,9 @@ export class Composer {
 
   /** Enter sends, Shift+Enter starts a line; Enter that ends an input method's composition does neither. */
   protected pressedEnter(event: Event): void {
-    const { shiftKey, isComposing } = event as KeyboardEvent;
-    if (!shiftKey && !isComposing) {
+    const { shiftKey, isComposing, keyCode } = event as KeyboardEvent;
+    // Safari ends the composition before it tells of the key: only the key's code says then whose it was.
+    if (!shiftKey && !isComposing && keyCode !== inputMethodKey) {
       event.preventDefault();
       void this.send();
     }
