@@ -48,6 +48,8 @@ describe('parsePageConfig', () => {
 
 describe('loadPageConfig', () => {
   const answer = (body: string, status = 200) => vi.fn<typeof fetch>(async () => new Response(body, { status }));
+  const aborted = (signal: AbortSignal | null | undefined, action: (reason: unknown) => void) =>
+    signal?.addEventListener('abort', () => action(signal.reason));
 
   it('reads the file beside the page', async () => {
     const fetchFile = answer('{"servers":[{"name":"Server 1","url":"http://localhost:5001"}]}');
@@ -66,5 +68,26 @@ describe('loadPageConfig', () => {
     const { config, problem } = await loadPageConfig(page, fetchFile);
     expect(config.servers).toEqual([{ name: 'localhost:4200', hubUrl: 'http://localhost:4200/chatHub' }]);
     expect(problem).toContain(`config.json could not be used (${reason})`);
+  });
+
+  it.each([
+    ['no answer', vi.fn<typeof fetch>((_, init) => new Promise((_, reject) => aborted(init?.signal, reject)))],
+    [
+      'an answer without an end',
+      vi.fn<typeof fetch>(
+        async (_, init) => new Response(new ReadableStream({ start: (body) => aborted(init?.signal, (reason) => body.error(reason)) })),
+      ),
+    ],
+  ])('waits ten seconds, not for ever: %s', async (_, fetchFile) => {
+    vi.useFakeTimers();
+    try {
+      const loading = loadPageConfig(page, fetchFile);
+      await vi.advanceTimersByTimeAsync(10_000);
+      const { config, problem } = await loading;
+      expect(config.servers).toEqual([{ name: 'localhost:4200', hubUrl: 'http://localhost:4200/chatHub' }]);
+      expect(problem).toContain('config.json could not be used (it did not come within 10 s)');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -20,15 +20,20 @@ export interface LoadedPageConfig {
 
 const defaultHubPath = '/chatHub';
 
+/** How long the file may take, in milliseconds: nothing is connected before it is here. */
+const patience = 10_000;
+
 /**
- * Reads `config.json` beside the page. A missing or broken file never stops the page: the server that
- * served the page is then used, and the problem is returned to be shown.
+ * Reads `config.json` beside the page. A missing or broken file, or one that does not come, never stops the page: the
+ * server that served the page is then used, and the problem is returned to be shown.
  *
  * @param pageUrl the document's base address, which differs from `/` behind a path base
  */
 export async function loadPageConfig(pageUrl: string, fetchFile: typeof fetch = fetch): Promise<LoadedPageConfig> {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(new Error(`it did not come within ${patience / 1_000} s`)), patience);
   try {
-    const response = await fetchFile(new URL('config.json', pageUrl), { cache: 'no-store' });
+    const response = await fetchFile(new URL('config.json', pageUrl), { cache: 'no-store', signal: abort.signal });
     if (!response.ok) {
       throw new Error(`the server answered ${response.status}`);
     }
@@ -39,6 +44,8 @@ export async function loadPageConfig(pageUrl: string, fetchFile: typeof fetch = 
       config: sameOriginConfig(pageUrl),
       problem: `config.json could not be used (${reason}). Connecting to the server of this page instead.`,
     };
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -90,8 +97,8 @@ function sameOriginConfig(pageUrl: string): PageConfig {
 async function readJson(response: Response): Promise<unknown> {
   try {
     return await response.json();
-  } catch {
-    throw new Error('it is not valid JSON');
+  } catch (error) {
+    throw error instanceof SyntaxError ? new Error('it is not valid JSON') : error;
   }
 }
 
