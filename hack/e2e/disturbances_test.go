@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
@@ -288,5 +289,19 @@ func TestADisturbanceMayBoundThePause(t *testing.T) {
 		if reason := d.broken(outcome); reason != "" {
 			t.Errorf("with a bound of %v: %s", d.longest, reason)
 		}
+	}
+}
+
+func TestARedisWithoutAKnownPrimaryIsNoReasonToSkip(t *testing.T) {
+	server := func(name string) ctrl.Object {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "chat", Name: name, Labels: map[string]string{v1alpha1.LabelInstance: "demo", v1alpha1.LabelComponent: v1alpha1.RedisComponent},
+		}}
+	}
+	cluster := &v1alpha1.ChatCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "chat", Name: "demo"}}
+	client := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(cluster, server("demo-redis-0"), server("demo-redis-1")).Build()
+	c := &chat{suite: &suite{client: client}, namespace: "chat", name: "demo"}
+	if err := c.killPrimary(t.Context()); err == nil || errors.Is(err, errNotHere) {
+		t.Errorf("killing a primary that the status does not name gives %v, want an error that fails the test", err)
 	}
 }

@@ -82,17 +82,23 @@ func newSuite(t *testing.T) *suite {
 
 func newClient(t *testing.T, config *rest.Config) ctrl.Client {
 	t.Helper()
+	client, err := ctrl.New(config, ctrl.Options{Scheme: newScheme(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// newScheme knows the kinds of Kubernetes and ours.
+func newScheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
-	client, err := ctrl.New(config, ctrl.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
+	return scheme
 }
 
 func must(t *testing.T, variable string) string {
