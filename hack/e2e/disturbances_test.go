@@ -94,7 +94,7 @@ func (c *chat) disturbances() []disturbance {
 		{name: "operator killed in a roll-out", do: func(ctx context.Context) error {
 			err := c.change(ctx, func(o *v1alpha1.ChatCluster) { o.Spec.Hub.Timeouts.KeepAliveSeconds = 12 })
 			if err == nil {
-				err = c.awaitProgress(ctx)
+				err = c.awaitRollOut(ctx)
 			}
 			return errors.Join(err, c.restartOperator(ctx), c.awaitWorkloads(ctx))
 		}},
@@ -204,19 +204,38 @@ func (c *chat) disturb(t *testing.T, people *crowd.Crowd, label string, d distur
 	}
 }
 
-// answered changes the ChatCluster and waits until the operator has begun to answer and all is done.
+// answered changes what hub servers run with, and waits until the operator has begun to replace them and all is done.
 func (c *chat) answered(ctx context.Context, change func(*v1alpha1.ChatCluster)) error {
 	if err := c.change(ctx, change); err != nil {
 		return err
 	}
-	if err := c.awaitProgress(ctx); err != nil {
+	if err := c.awaitRollOut(ctx); err != nil {
 		return err
 	}
 	return c.awaitWorkloads(ctx)
 }
 
-// awaitProgress waits until the ChatCluster is not Ready any more, or a pod of it is new: an operator that has not yet
-// looked must not pass for one that has finished.
+// awaitRollOut waits until hub servers are being replaced for the present spec: an operator that has not yet looked must not pass
+// for one that has finished, and a secret that is still being exchanged not for a roll-out.
+func (c *chat) awaitRollOut(ctx context.Context) error {
+	return awaitError(ctx, "the roll-out beginning", patience, func(ctx context.Context) (string, error) {
+		object, err := c.get(ctx)
+		if err != nil || rollsOut(object) {
+			return "", err
+		}
+		return "no hub server is replaced", nil
+	})
+}
+
+// rollsOut tells whether the operator says that it replaces hub servers for the present spec.
+func rollsOut(object *v1alpha1.ChatCluster) bool {
+	progressing := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionProgressing)
+	return progressing != nil && progressing.Status == metav1.ConditionTrue && progressing.Reason == v1alpha1.ReasonReplacing &&
+		progressing.ObservedGeneration == object.Generation
+}
+
+// awaitProgress waits until something of the ChatCluster changes: an operator that has not yet looked must not pass for one that
+// has finished.
 func (c *chat) awaitProgress(ctx context.Context) error {
 	return awaitError(ctx, "the operator beginning", patience, func(ctx context.Context) (string, error) {
 		object, err := c.get(ctx)
@@ -303,5 +322,35 @@ func TestARedisWithoutAKnownPrimaryIsNoReasonToSkip(t *testing.T) {
 	c := &chat{suite: &suite{client: client}, namespace: "chat", name: "demo"}
 	if err := c.killPrimary(t.Context()); err == nil || errors.Is(err, errNotHere) {
 		t.Errorf("killing a primary that the status does not name gives %v, want an error that fails the test", err)
+	}
+}
+
+func TestOnlyTheReplacementOfHubServersIsARollOut(t *testing.T) {
+	for name, test := range map[string]struct {
+		condition *metav1.Condition
+		rollsOut  bool
+	}{
+		"nothing is known": {nil, false},
+		"hub servers are replaced": {
+			&metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReplacing, ObservedGeneration: 3}, true,
+		},
+		"those of an earlier spec were": {
+			&metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReplacing, ObservedGeneration: 2}, false,
+		},
+		"a secret is exchanged": {
+			&metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRotating, ObservedGeneration: 3}, false,
+		},
+		"nothing is on its way": {
+			&metav1.Condition{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonSettled, ObservedGeneration: 3}, false,
+		},
+	} {
+		object := &v1alpha1.ChatCluster{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
+		if test.condition != nil {
+			test.condition.Type = v1alpha1.ConditionProgressing
+			object.Status.Conditions = []metav1.Condition{*test.condition}
+		}
+		if got := rollsOut(object); got != test.rollsOut {
+			t.Errorf("%s: a roll-out: %v", name, got)
+		}
 	}
 }
