@@ -1,5 +1,6 @@
 // Command release prints what CHANGELOG.md says about a version, and fails if chart, manifests and changelog of the
-// checkout are not all of that version, or a page says that there is no release: a tag is released whole or not at all.
+// checkout are not all of that version, or a page names another one or says that there is no release: a tag is released whole or not
+// at all.
 //
 //	go run ./hack/release v1.2.3
 package main
@@ -34,5 +35,5 @@ func release(checkout fs.FS, tag string) (string, error) {
 		return "", fmt.Errorf("reading the changelog: %w", err)
 	}
 	notes, err := notesOf(string(changelog), version)
-	return notes, errors.Join(err, checkChart(checkout, version), checkManifest(checkout, version), checkPages(checkout))
+	return notes, errors.Join(err, checkChart(checkout, version), checkManifest(checkout, version), checkPages(checkout), checkNamed(checkout, version))
 }

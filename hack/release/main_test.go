@@ -33,6 +33,15 @@ args:
   - --hub-image=docker.io/chatcluster/hubserver:1.2.3
   - --redis-image=docker.io/redis:7.0
 `
+	readme = `# Product
+    helm install chatcluster oci://registry-1.docker.io/chatcluster/chatcluster --version 1.2.3
+    make images VERSION=1.2.3-2
+    helm upgrade chatcluster --set operator.image.tag=1.2.3-2
+    docker push $REGISTRY/chatcluster/operator:1.2.3 && docker push $REGISTRY/redis:7.0.1
+    go get github.com/chatcluster/chatcluster@v1.2.3
+Node.js 20.19.0 or later.
+`
+	security = "    version=1.2.3\nAlso passes with Redis 8.0.2, and redis:8.0.2.\n"
 )
 
 func TestNotesAreTheSectionOfTheVersion(t *testing.T) {
@@ -75,13 +84,19 @@ func TestAReleaseIsOfOneVersionThroughout(t *testing.T) {
 		"a chart that is none": {chartPath, "{", []string{chartPath}},
 		"another image":        {manifestPath, strings.Replace(manifest, "hubserver:1.2.3", "hubserver:1.2.2", 1), []string{"hubserver:1.2.2"}},
 		"no image":             {manifestPath, "", []string{"chatcluster/operator", "chatcluster/hubserver"}},
-		"an old README":        {"README.md", "There is no release\nyet: make images.\n", []string{"README.md says"}},
+		"a README that waits":  {"README.md", "There is no release\nyet: make images.\n", []string{"README.md says"}},
+		"another chart named":  {"README.md", strings.Replace(readme, "--version 1.2.3", "--version 1.2.2", 1), []string{`README.md says "--version 1.2.2"`}},
+		"another one's image":  {"README.md", strings.Replace(readme, "operator:1.2.3", "operator:1.2.2", 1), []string{"operator:1.2.2"}},
+		"another tag":          {"README.md", strings.Replace(readme, "tag=1.2.3-2", "tag=1.2.3-rc.2", 1), []string{"tag=1.2.3-rc.2"}},
+		"another library":      {"README.md", strings.Replace(readme, "@v1.2.3", "@v1.2.30", 1), []string{"@v1.2.30"}},
+		"another signature":    {"SECURITY.md", strings.Replace(security, "1.2.3", "1.2.2", 1), []string{`SECURITY.md says "version=1.2.2"`}},
 		"an old changelog":     {"CHANGELOG.md", "The project has no release yet.\n\n" + changelog, []string{"CHANGELOG.md says"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			checkout := fstest.MapFS{
-				"README.md": {Data: []byte("# Product\n")}, "CHANGELOG.md": {Data: []byte(changelog)}, chartPath: {Data: []byte(chart)}, manifestPath: {Data: []byte(manifest)},
+				"README.md": {Data: []byte(readme)}, "SECURITY.md": {Data: []byte(security)}, "CHANGELOG.md": {Data: []byte(changelog)},
+				chartPath: {Data: []byte(chart)}, manifestPath: {Data: []byte(manifest)},
 			}
 			checkout[c.path] = &fstest.MapFile{Data: []byte(c.content)}
 			_, err := release(checkout, "v1.2.3")
@@ -100,7 +115,7 @@ func TestAReleaseIsOfOneVersionThroughout(t *testing.T) {
 func TestWhatIsMissingIsNamed(t *testing.T) {
 	_, err := release(fstest.MapFS{"CHANGELOG.md": {Data: []byte(changelog)}}, "v1.2.3")
 	if err == nil || !strings.Contains(err.Error(), chartPath) || !strings.Contains(err.Error(), manifestPath) ||
-		!strings.Contains(err.Error(), "README.md") {
+		!strings.Contains(err.Error(), "README.md") || !strings.Contains(err.Error(), "SECURITY.md") {
 		t.Errorf("error %v, want one that names the files", err)
 	}
 }
@@ -115,7 +130,7 @@ func TestTheCheckoutIsOfOneVersion(t *testing.T) {
 	if err := yaml.Unmarshal(content, &chart); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(checkChart(checkout, chart.Version), checkManifest(checkout, chart.Version)); err != nil {
+	if err := errors.Join(checkChart(checkout, chart.Version), checkManifest(checkout, chart.Version), checkNamed(checkout, chart.Version)); err != nil {
 		t.Errorf("the chart is of version %s, but:\n%v", chart.Version, err)
 	}
 }

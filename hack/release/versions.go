@@ -19,6 +19,31 @@ const (
 // imagePattern finds our images and their tags, as fields and as flags of the operator.
 var imagePattern = regexp.MustCompile(`docker\.io/chatcluster/([a-z]+):([^\s"']+)`)
 
+// namedPattern finds where a page names a version of ours: that of an image or of the library, or one in a variable or a flag. Other
+// programs have versions too.
+var namedPattern = regexp.MustCompile(
+	`(?:chatcluster/(?:operator|hubserver):|chatcluster/chatcluster@v|(?i:\bversion)=|--version |\.tag=)(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]*[0-9A-Za-z])?)`)
+
+// checkNamed complains about pages that name another version than the one they are of. Images of one's own are of it too if a number
+// follows behind a hyphen, as in 1.2.3-2.
+func checkNamed(checkout fs.FS, version string) error {
+	own := regexp.MustCompile(`^` + regexp.QuoteMeta(version) + `(-\d+)?$`)
+	var problems []error
+	for _, page := range []string{"README.md", "SECURITY.md"} {
+		content, err := fs.ReadFile(checkout, page)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("reading a page: %w", err))
+			continue
+		}
+		for _, match := range namedPattern.FindAllStringSubmatch(string(content), -1) {
+			if !own.MatchString(match[1]) {
+				problems = append(problems, fmt.Errorf("%s says %q, want version %s", page, match[0], version))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // checkPages complains about pages that say what is right before the first release only.
 func checkPages(checkout fs.FS) error {
 	var problems []error
