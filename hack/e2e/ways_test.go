@@ -2,13 +2,18 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/hack/e2e/crowd"
@@ -17,7 +22,7 @@ import (
 // way is a way to install the operator, and to take it away again.
 type way struct {
 	name, install, remove string
-	// namespace is the only one that the operator looks after; "" are all.
+	// namespace is the only one that the operator looks after, without a right that holds for the whole Kubernetes cluster; "" are all.
 	namespace string
 }
 
@@ -53,6 +58,9 @@ func TestWaysToInstall(t *testing.T) {
 			small := s.newChatIn(t, way.namespace, "small")
 			s.typed(t, way.install)
 			small.testOperator(t)
+			if way.namespace != "" {
+				s.expectNoRightsOnTheCluster(t)
+			}
 			s.typed(t, way.remove)
 			await(t, "the end of all that was installed", patience, func(ctx context.Context) (string, error) {
 				left, err := s.labelled(ctx, v1alpha1.LabelName, "chatcluster-operator")
@@ -70,6 +78,33 @@ func TestWaysToInstall(t *testing.T) {
 	}
 }
 
+// expectNoRightsOnTheCluster checks what a test that may do everything itself does not notice: that the chart asked for no rights but
+// those in namespaces.
+func (s *suite) expectNoRightsOnTheCluster(t *testing.T) {
+	t.Helper()
+	if rights, err := s.rightsOnTheCluster(t.Context()); err != nil || len(rights) > 0 {
+		t.Errorf("there are %q, %v; want no rights on the Kubernetes cluster", rights, err)
+	}
+}
+
+// rightsOnTheCluster are the ClusterRoles of the release and the bindings to any.
+func (s *suite) rightsOnTheCluster(ctx context.Context) ([]string, error) {
+	ofRelease := ctrl.MatchingLabels{v1alpha1.LabelInstance: release}
+	var roles rbacv1.ClusterRoleList
+	var bindings rbacv1.ClusterRoleBindingList
+	if err := errors.Join(s.client.List(ctx, &roles, ofRelease), s.client.List(ctx, &bindings, ofRelease)); err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, role := range roles.Items {
+		found = append(found, "ClusterRole "+role.Name)
+	}
+	for _, binding := range bindings.Items {
+		found = append(found, "ClusterRoleBinding "+binding.Name)
+	}
+	return found, nil
+}
+
 // testOperator makes the smallest ChatCluster and lets two people talk.
 func (c *chat) testOperator(t *testing.T) {
 	t.Helper()
@@ -83,5 +118,20 @@ func (c *chat) testOperator(t *testing.T) {
 	defer cancel()
 	if got := people.RollCall(ctx); got.Said != 2 || got.Lost+got.Doubled+got.Failed != 0 {
 		t.Errorf("two people: %+v", got)
+	}
+}
+
+func TestRightsOnTheClusterAreKnownByTheLabelOfTheRelease(t *testing.T) {
+	named := func(name, of string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelInstance: of}}
+	}
+	client := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(
+		&rbacv1.ClusterRole{ObjectMeta: named("operator", release)}, &rbacv1.ClusterRoleBinding{ObjectMeta: named("operator-binds", release)},
+		&rbacv1.ClusterRole{ObjectMeta: named("other", "other")}, &rbacv1.ClusterRoleBinding{ObjectMeta: named("other-binds", "other")},
+		&rbacv1.Role{ObjectMeta: named("in-a-namespace", release)},
+	).Build()
+	got, err := (&suite{client: client}).rightsOnTheCluster(t.Context())
+	if want := []string{"ClusterRole operator", "ClusterRoleBinding operator-binds"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("rights on the cluster: %q, %v; want %q", got, err, want)
 	}
 }
