@@ -42,7 +42,7 @@ type crowd struct {
 	turn     int            // whose turn it is to speak
 	running  sync.WaitGroup
 	stop     context.CancelFunc
-	failed   chan error // why the JavaScript process ended, if it should not have
+	failed   chan error // gets why the JavaScript process ended, if it should not have; holds one
 }
 
 // gather starts raw clients, half of them with each protocol, and JavaScript clients, and returns when all are connected.
@@ -82,18 +82,30 @@ func (c *crowd) disperse() {
 	c.running.Wait()
 }
 
+// failure is why the JavaScript process ended by itself, nil as long as it runs. Its clients are in the books as they were then.
+func (c *crowd) failure() error {
+	select {
+	case err := <-c.failed:
+		c.failed <- err // for the next who looks
+		return err
+	default:
+		return nil
+	}
+}
+
 // awaitAll returns when all clients have a session.
 func (c *crowd) awaitAll(ctx context.Context) error {
 	ticker := time.NewTicker(lookPause / 2)
 	defer ticker.Stop()
 	for {
+		if err := c.failure(); err != nil {
+			return err
+		}
 		away := c.books.Away()
 		if away == 0 {
 			return nil
 		}
 		select {
-		case err := <-c.failed:
-			return err
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d clients are not connected: %w", away, len(c.owners), context.Cause(ctx))
 		case <-ticker.C:

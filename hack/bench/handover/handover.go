@@ -130,6 +130,9 @@ func (t *trial) run(ctx context.Context, number int, p phase) error {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	t.crowd.settle(ctx)
+	if err := t.crowd.failure(); err != nil {
+		return err
+	}
 	t.count(number, p, took)
 	if p.after == nil {
 		return nil

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -136,5 +139,60 @@ func TestAnEventAtAServerIsAboutThreeKindsOfClients(t *testing.T) {
 	want := []string{fmt.Sprint("its clients 2 ", kept), fmt.Sprint("through it 1 ", kept), fmt.Sprint("all others 2 ", unnoticed)}
 	if !slices.Equal(got, want) {
 		t.Errorf("rows are about %q, want %q", got, want)
+	}
+}
+
+func TestACrowdWithoutItsJavaScriptProcessIsNotAllThere(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("the process is gone")
+	c := &crowd{books: book.New(1), failed: make(chan error, 1)}
+	c.books.Join(0, time.Now())
+	if err := c.awaitAll(t.Context()); err != nil {
+		t.Fatalf("all have joined: %v", err)
+	}
+	c.failed <- gone
+	for range 2 { // who looks later must see it, too
+		if err := c.awaitAll(t.Context()); !errors.Is(err, gone) {
+			t.Errorf("got %v, want that %v", err, gone)
+		}
+	}
+}
+
+func TestAPhaseFailsIfTheJavaScriptProcessEndsInItsLastMoments(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("the process is gone")
+	c := &crowd{books: book.New(1), failed: make(chan error, 1)}
+	c.books.Join(0, time.Now())
+	var once sync.Once
+	c.speakers = []speaker{speakerFunc(func() error {
+		once.Do(func() { c.failed <- gone })
+		return gone
+	})}
+	short := &trial{crowd: c, outcome: &Outcome{}, options: Options{Rate: 50, Log: io.Discard}}
+	nothing := phase{name: "nothing", disturb: func(context.Context, *trial) error { return nil }}
+	if err := short.run(t.Context(), 0, nothing); !errors.Is(err, gone) {
+		t.Errorf("got %v, want that %v", err, gone)
+	}
+}
+
+// speakerFunc is a speaker that answers to whatever it is to say.
+type speakerFunc func() error
+
+func (f speakerFunc) Say(int64, string) error { return f() }
+
+func TestWhatJavaScriptClientsSayIsReadToItsEndOrReported(t *testing.T) {
+	t.Parallel()
+	c := &crowd{books: book.New(1), log: io.Discard}
+	process := &javaScript{crowd: c}
+	long := `{"event":"fault","error":"` + strings.Repeat("x", 100_000) + "\"}\n"
+	if err := process.follow(strings.NewReader(long + `{"event":"joined","client":"js-0"}` + "\n")); err != nil || c.books.Away() != 0 {
+		t.Errorf("a long line, and one behind it: %v, %d clients away", err, c.books.Away())
+	}
+	broken := errors.New("the pipe broke")
+	if err := process.follow(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v, want that %v", err, broken)
+	}
+	if err := process.follow(strings.NewReader(strings.Repeat("x", 2*longestLine))); !errors.Is(err, bufio.ErrTooLong) {
+		t.Errorf("a line without end: %v", err)
 	}
 }

@@ -20,6 +20,13 @@ import (
 	"github.com/chatcluster/chatcluster/hack/bench/stamp"
 )
 
+const (
+	// longestLine bounds what a client may say in one event: what it heard, and reasons with stack traces.
+	longestLine = 1 << 20
+	// exitTimeout is how long the process may take to end when it has closed its output.
+	exitTimeout = 5 * time.Second
+)
+
 // javaScriptPrefix begins the names of the clients in hack/clients/javascript/crowd.js; a number follows.
 const javaScriptPrefix = "js-"
 
@@ -77,9 +84,14 @@ func (c *crowd) startJavaScript(ctx context.Context, url string, o Options) erro
 	}
 	clients := &javaScript{crowd: c, first: o.Raw, input: input}
 	c.running.Go(func() {
-		clients.follow(output)
+		kill := func() { _ = command.Process.Kill() }
+		broken := clients.follow(output)
+		if broken != nil {
+			kill() // nobody reads what it says any more
+		}
+		defer time.AfterFunc(exitTimeout, kill).Stop()
 		if err := command.Wait(); ctx.Err() == nil {
-			c.failed <- fmt.Errorf("the JavaScript clients ended: %w: %s", errors.Join(err, errors.New("unexpectedly")), complaints)
+			c.failed <- fmt.Errorf("the JavaScript clients ended: %w: %s", errors.Join(broken, err, errors.New("unexpectedly")), complaints)
 		}
 	})
 	for i := range o.JavaScript {
@@ -95,9 +107,11 @@ type event struct {
 	Headers                            map[string]string
 }
 
-// follow books what the process says until it ends.
-func (j *javaScript) follow(output io.Reader) {
-	for lines := bufio.NewScanner(output); lines.Scan(); {
+// follow books what the process says until it ends, and returns why the rest of it cannot be read.
+func (j *javaScript) follow(output io.Reader) error {
+	lines := bufio.NewScanner(output)
+	lines.Buffer(nil, longestLine)
+	for lines.Scan() {
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			_, _ = fmt.Fprintf(j.crowd.log, "the JavaScript clients say %q: %v\n", lines.Text(), err)
@@ -105,6 +119,10 @@ func (j *javaScript) follow(output io.Reader) {
 		}
 		j.book(e)
 	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read what they say: %w", err)
+	}
+	return nil
 }
 
 func (j *javaScript) book(e event) {
