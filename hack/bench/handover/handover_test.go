@@ -196,3 +196,19 @@ func TestWhatJavaScriptClientsSayIsReadToItsEndOrReported(t *testing.T) {
 		t.Errorf("a line without end: %v", err)
 	}
 }
+
+func TestNoPortIsGivenTwice(t *testing.T) {
+	t.Parallel()
+	const many = 1000 // of 10,000: by chance alone some would come again
+	free, given := ports{}, map[string]bool{}
+	for range many {
+		port, err := free.next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		given[port] = true
+	}
+	if len(given) != many {
+		t.Errorf("%d ports were given in %d turns", len(given), many)
+	}
+}

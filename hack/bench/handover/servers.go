@@ -40,6 +40,7 @@ type site struct {
 	redis    *redis.Server
 	balancer *haproxy.Balancer
 	places   []*place
+	ports    ports
 	started  int // how many servers there have been
 	logs     []io.Closer
 	http     *http.Client
@@ -61,7 +62,7 @@ type server struct {
 
 // build makes a site with its first servers.
 func build(ctx context.Context, o Options) (s *site, err error) {
-	s = &site{options: o, http: &http.Client{Timeout: scrapeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}}
+	s = &site{options: o, ports: ports{}, http: &http.Client{Timeout: scrapeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -78,7 +79,7 @@ func build(ctx context.Context, o Options) (s *site, err error) {
 	for range keySize {
 		s.key += strconv.Itoa(rand.IntN(10)) //nolint:gosec // the key of a trial is no secret
 	}
-	port, err := fixedPort(ctx)
+	port, err := s.ports.next(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -102,7 +103,7 @@ func (s *site) program() string { return filepath.Join(s.work, "hubserver") }
 func (s *site) prepare(ctx context.Context) error {
 	var places []haproxy.Server
 	for i := range s.options.Servers + 1 {
-		port, err := fixedPort(ctx)
+		port, err := s.ports.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -124,7 +125,7 @@ func (s *site) add(ctx context.Context) (*server, error) {
 	if at == nil {
 		return nil, errors.New("no place is free for another server")
 	}
-	metricsPort, err := fixedPort(ctx)
+	metricsPort, err := s.ports.next(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -258,14 +259,21 @@ func (s *site) log(name string) (io.Writer, error) {
 	return file, nil
 }
 
-// fixedPort is a free port that stays free while nobody listens there: it is outside of those that systems give to
+// ports are those that were given to something on the site: a place listens only once it has a server.
+type ports map[string]bool
+
+// next gives a free port that stays free while nobody listens there: it is outside of those that systems give to
 // connections, of which there are many here.
-func fixedPort(ctx context.Context) (string, error) {
+func (p ports) next(ctx context.Context) (string, error) {
 	const lowest, count, attempts = 20_000, 10_000, 100
 	for range attempts {
 		port := strconv.Itoa(lowest + rand.IntN(count)) //nolint:gosec // no secret
+		if p[port] {
+			continue
+		}
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:"+port)
 		if err == nil {
+			p[port] = true
 			return port, listener.Close()
 		}
 	}
