@@ -37,7 +37,7 @@ func printReport(out io.Writer, options loadOptions, report trial.Report) error 
 
 func printUsage(line func(string, string, ...any), options loadOptions, report trial.Report) {
 	cores := func(used time.Duration) string {
-		return fmt.Sprintf("%.2f s CPU, %.0f%% of a core", used.Seconds(), 100*used.Seconds()/report.Elapsed.Seconds())
+		return fmt.Sprintf("%.2f s CPU, %.0f%% of a core", used.Seconds(), report.Share(used))
 	}
 	if len(options.watched.Servers) > 0 {
 		line("servers", "%s: %.0f deliveries per CPU second; %d MiB resident",

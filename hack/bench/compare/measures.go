@@ -97,10 +97,10 @@ func (t *traffic) addFaults() {
 	}
 }
 
-// addUsage adds processor time as a share of one core while the workload ran.
+// addUsage adds processor time as a share of one core while it was measured: until all that the workload caused was over.
 func (t *traffic) addUsage() {
 	share := func(used func(trial.Report) time.Duration) func(trial.Report) float64 {
-		return func(r trial.Report) float64 { return 100 * used(r).Seconds() / r.Elapsed.Seconds() }
+		return func(r trial.Report) float64 { return r.Share(used(r)) }
 	}
 	t.add(measure{name: "CPU of the servers", unit: "%"}, share(func(r trial.Report) time.Duration { return r.ServerCPU }))
 	t.add(measure{name: "CPU of Redis", unit: "%"}, share(func(r trial.Report) time.Duration { return r.RedisCPU }))

@@ -145,5 +145,5 @@ func (c *client) complete(id, failure string) {
 		return
 	}
 	c.call, c.reply.completed = "", true
-	c.swarm.phase.completed(failure)
+	c.swarm.phase.completed(c.now, failure)
 }

@@ -19,7 +19,7 @@ const (
 // phase is the account of one run: what was sent and what arrived.
 type phase struct {
 	tag    uint32
-	end    int64         // closed loop: no call starts after it
+	end    int64         // closed loop: no call starts after it, and none that completes later counts for the rate
 	size   int           // closed loop: of the message text
 	limit  uint32        // paced: sequences from here on are never sent
 	issued atomic.Uint32 // closed loop: the next sequence
@@ -34,6 +34,7 @@ type phase struct {
 	duplicated   int64
 	strays       int64 // messages of other runs, or sequences never sent
 	calls        int64
+	inTime       int64 // of calls: completed before the end
 	failures     int64
 	failure      string // the first one
 	lastDelivery int64
@@ -82,9 +83,12 @@ func record(histogram *hdrhistogram.Histogram, nanoseconds int64) {
 	_ = histogram.RecordValue(microseconds) // cannot fail: the value is within the histogram's range
 }
 
-// completed counts one finished call. The swarm's mutex is held.
-func (p *phase) completed(failure string) {
+// completed counts a call that finished at a time. The swarm's mutex is held.
+func (p *phase) completed(at int64, failure string) {
 	p.calls++
+	if at < p.end {
+		p.inTime++
+	}
 	if failure == "" {
 		return
 	}

@@ -84,3 +84,17 @@ func TestBitsetTellsWhatIsNew(t *testing.T) {
 		t.Error("1000 is still there after clear")
 	}
 }
+
+func TestCallsThatCompleteAfterTheWindowAreNoneOfItsRate(t *testing.T) {
+	t.Parallel()
+	const window = 2 * time.Second
+	current := newPhase(1)
+	current.end = int64(window)
+	for _, at := range []time.Duration{time.Second, window - 1, window, time.Minute} {
+		current.completed(int64(at), "")
+	}
+	result := Result{Calls: current.calls, InTime: current.inTime, Window: window}
+	if result.Calls != 4 || result.CallsPerSecond() != 1 {
+		t.Errorf("%d calls, %v per second; want 4 and 1", result.Calls, result.CallsPerSecond())
+	}
+}

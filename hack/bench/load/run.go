@@ -222,7 +222,7 @@ func (s *Swarm) end(current *phase, workload Workload, start int64) Result {
 	result := Result{
 		Planned: planned, Sent: current.sent.Load(),
 		Expected: planned * int64(len(s.clients)), Delivered: current.delivered, Duplicated: current.duplicated, Strays: current.strays,
-		Calls: current.calls, Failures: current.failures, Failure: current.failure,
+		Calls: current.calls, InTime: current.inTime, Failures: current.failures, Failure: current.failure,
 		Disconnected: s.disconnected,
 		Window:       workload.Duration, Elapsed: max(time.Duration(current.lastDelivery-start), 0),
 		Latency: summarise(current.latency), Lag: summarise(current.lag),

@@ -97,8 +97,8 @@ type Result struct {
 	Expected, Delivered int64
 	// Duplicated is how often a connection got a broadcast again, Strays the messages of other runs.
 	Duplicated, Strays int64
-	// Calls is how many calls completed in the closed loop, Failures how many of them with an error.
-	Calls, Failures int64
+	// Calls is how many calls completed in the closed loop, InTime how many of them within Window, Failures how many with an error.
+	Calls, InTime, Failures int64
 	// Failure is the text of the first failed call.
 	Failure string
 	// Disconnected is how many of the connections are gone, Reason why the first of them went.
@@ -118,8 +118,8 @@ func (r Result) Lost() int64 { return r.Expected - r.Delivered }
 // DeliveriesPerSecond is what arrived over the time it took to arrive.
 func (r Result) DeliveriesPerSecond() float64 { return perSecond(r.Delivered, r.Elapsed) }
 
-// CallsPerSecond is the rate of completed calls in the closed loop.
-func (r Result) CallsPerSecond() float64 { return perSecond(r.Calls, r.Window) }
+// CallsPerSecond is the rate in the closed loop at which calls completed while it was sent.
+func (r Result) CallsPerSecond() float64 { return perSecond(r.InTime, r.Window) }
 
 // Behind is by how much the deliveries took longer than the sending: a server that keeps up stays in milliseconds.
 func (r Result) Behind() time.Duration { return max(r.Elapsed-r.Window, 0) }

@@ -19,8 +19,9 @@ type Watched struct {
 // Report is what one trial found.
 type Report struct {
 	load.Result
-	// ServerCPU and RedisCPU are processor time of the watched processes from the first send to the last delivery,
-	// GeneratorCPU that of this process. 0: not watched.
+	// Measured is how long usage was measured: from before the first send until all has arrived, or nothing more did for a while.
+	Measured time.Duration
+	// ServerCPU and RedisCPU are processor time of the watched processes in that time, GeneratorCPU that of this process. 0: not watched.
 	ServerCPU, RedisCPU, GeneratorCPU time.Duration
 	// OtherCPU is what everything else on the machine used meanwhile; the more, the less all other figures say.
 	OtherCPU time.Duration
@@ -34,6 +35,14 @@ func (r Report) DeliveriesPerServerCPU() float64 {
 		return 0
 	}
 	return float64(r.Delivered) / r.ServerCPU.Seconds()
+}
+
+// Share is processor time as a percentage of one core, in the time in which it was used.
+func (r Report) Share(used time.Duration) float64 {
+	if r.Measured <= 0 {
+		return 0
+	}
+	return 100 * used.Seconds() / r.Measured.Seconds()
 }
 
 // Run runs the workload for warmup, forgets that, runs it for its duration and measures. All that the warm-up caused
@@ -68,6 +77,7 @@ func Run(ctx context.Context, swarm *load.Swarm, workload load.Workload, warmup 
 func newReport(result load.Result, before, after usage) Report {
 	report := Report{
 		Result:       result,
+		Measured:     after.at.Sub(before.at),
 		ServerCPU:    after.servers.CPU - before.servers.CPU,
 		RedisCPU:     after.redis.CPU - before.redis.CPU,
 		GeneratorCPU: after.own - before.own,
@@ -79,6 +89,7 @@ func newReport(result load.Result, before, after usage) Report {
 }
 
 type usage struct {
+	at             time.Time
 	servers, redis process.Usage
 	own, machine   time.Duration
 }
@@ -92,5 +103,5 @@ func look(watched Watched) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	return usage{servers: servers, redis: redis, own: process.OwnCPU(), machine: process.MachineCPU()}, nil
+	return usage{at: time.Now(), servers: servers, redis: redis, own: process.OwnCPU(), machine: process.MachineCPU()}, nil
 }

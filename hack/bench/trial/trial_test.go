@@ -21,21 +21,31 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestReportIsTheDifferenceOfTwoLooks(t *testing.T) {
 	t.Parallel()
+	began := time.Now()
 	before := usage{
+		at:      began,
 		servers: process.Usage{CPU: 10 * time.Second, Resident: 1 << 20}, redis: process.Usage{CPU: 5 * time.Second},
 		own: time.Second, machine: 100 * time.Second,
 	}
 	after := usage{
+		at:      began.Add(8 * time.Second),
 		servers: process.Usage{CPU: 12 * time.Second, Resident: 3 << 20}, redis: process.Usage{CPU: 6 * time.Second},
 		own: 3 * time.Second, machine: 109 * time.Second,
 	}
-	report := newReport(load.Result{Delivered: 100}, before, after)
+	// The last delivery came long before the second look.
+	report := newReport(load.Result{Delivered: 100, Elapsed: time.Second}, before, after)
 	if report.ServerCPU != 2*time.Second || report.RedisCPU != time.Second || report.GeneratorCPU != 2*time.Second ||
 		report.OtherCPU != 4*time.Second || report.Resident != 3<<20 {
 		t.Errorf("%+v", report)
 	}
 	if got := report.DeliveriesPerServerCPU(); got != 50 {
 		t.Errorf("%v deliveries per CPU second, want 50", got)
+	}
+	if got := report.Share(report.ServerCPU); got != 25 {
+		t.Errorf("the servers used %v%% of a core, want 25%%", got)
+	}
+	if got := newReport(load.Result{Delivered: 100}, before, before); got.Share(time.Second) != 0 {
+		t.Errorf("%v%% of a core in no time, want 0%%", got.Share(time.Second))
 	}
 	if got := newReport(load.Result{Delivered: 100}, before, before).DeliveriesPerServerCPU(); got != 0 {
 		t.Errorf("%v deliveries per CPU second of servers that are not watched, want 0", got)
