@@ -124,6 +124,7 @@ func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 		"commonLabels: {app.kubernetes.io/name: x}":                            "commonLabels has the label app.kubernetes.io/name",
 		"operator: {podLabels: {app.kubernetes.io/instance: x}}":               "operator.podLabels has the label app.kubernetes.io/instance",
 		"imageRegistry: https://registry.example.com":                          "at '/imageRegistry'",
+		"fullnameOverride: 2nd":                                                "at '/fullnameOverride'",
 		"operator: {image: {registry: registry.example.com/}}":                 "at '/operator/image/registry'",
 	} {
 		_, err := template(values)

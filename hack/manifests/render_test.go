@@ -39,8 +39,19 @@ func annotation(o object, name string) string {
 	return text
 }
 
+// installation is a release of the chart and the namespace that it is installed into.
+type installation struct {
+	release, namespace string
+}
+
+// usual is what the README installs.
+func usual() installation { return installation{"chatcluster", "chatcluster-system"} }
+
 // template is helm template of the chart as release chatcluster in chatcluster-system: each file and its text.
-func template(values string) (map[string]string, error) {
+func template(values string) (map[string]string, error) { return usual().template(values) }
+
+// template is helm template of the chart: each file and its text.
+func (i installation) template(values string) (map[string]string, error) {
 	loaded, err := loader.LoadDir(chart)
 	if err != nil {
 		return nil, err
@@ -49,7 +60,7 @@ func template(values string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	release := common.ReleaseOptions{Name: "chatcluster", Namespace: "chatcluster-system", Revision: 1, IsInstall: true}
+	release := common.ReleaseOptions{Name: i.release, Namespace: i.namespace, Revision: 1, IsInstall: true}
 	full, err := util.ToRenderValues(loaded, given, release, common.DefaultCapabilities)
 	if err != nil {
 		return nil, err
@@ -60,7 +71,13 @@ func template(values string) (map[string]string, error) {
 // rendered returns all objects that the chart makes with these values, in the order of their files.
 func rendered(t *testing.T, values string) []object {
 	t.Helper()
-	files, err := template(values)
+	return usual().rendered(t, values)
+}
+
+// rendered returns all objects that the chart makes with these values, in the order of their files.
+func (i installation) rendered(t *testing.T, values string) []object {
+	t.Helper()
+	files, err := i.template(values)
 	if err != nil {
 		t.Fatal(err)
 	}

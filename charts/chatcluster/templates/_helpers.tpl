@@ -1,11 +1,14 @@
-{{/* The name of all objects. */}}
+{{/* The name of all objects. Helm allows dots in the name of a release, and a digit first; a Service's name has neither. */}}
 {{- define "chatcluster.fullname" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains "chatcluster" .Release.Name -}}
-{{- printf "%s-operator" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 40 | trimAll "-" -}}
+{{- else if regexMatch "^[0-9]" $release -}}
+{{- printf "chatcluster-operator-%s" $release | trunc 40 | trimAll "-" -}}
+{{- else if contains "chatcluster" $release -}}
+{{- printf "%s-operator" $release | trunc 40 | trimAll "-" -}}
 {{- else -}}
-{{- printf "%s-chatcluster-operator" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-chatcluster-operator" $release | trunc 40 | trimAll "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -15,7 +18,7 @@
 
 {{- define "chatcluster.selectorLabels" -}}
 app.kubernetes.io/name: chatcluster-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "chatcluster.labels" -}}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+)
+
+// odd are legal names that YAML takes for something else than text, or that not every kind of object may have.
+func odd() map[string]installation {
+	return map[string]installation{
+		"numbers":               {"2024", "123"},
+		"a boolean":             {"on", "off"},
+		"a dot":                 {"chat.v2", "chat"},
+		"a digit first":         {"2-chats.v2", "2nd"},
+		"as long as can be":     {strings.Repeat("a", 53), strings.Repeat("b", 63)},
+		"dashes where it's cut": {strings.Repeat("a", 20) + strings.Repeat("-", 15) + "b", "chat"},
+	}
+}
+
+const oddValues = `
+imagePullSecrets: ["on", "2024"]
+commonLabels: {cost-center: "42"}
+rbac: {namespaces: ["123", "on"]}
+operator: {replicas: 2, priorityClassName: "on", podLabels: {tier: "1"}}
+serviceAccount: {name: "1e3"}
+metrics: {serviceMonitor: {enabled: true, labels: {"on": "off"}}, prometheusRule: {enabled: true}}
+networkPolicy: {enabled: true}
+`
+
+// kubernetesReads parses what the chart makes as Kubernetes does, for which "on" is a boolean.
+func kubernetesReads(t *testing.T, i installation, values string) []object {
+	t.Helper()
+	files, err := i.template(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []object
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if filepath.Ext(name) != ".yaml" {
+			continue
+		}
+		for document := range strings.SplitSeq("\n"+files[name], "\n---") {
+			var one object
+			if err := yaml.UnmarshalStrict([]byte(document), &one); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if one != nil {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+func TestNamesAndLabelsAreTextWhateverThereIsInTheirNames(t *testing.T) {
+	for name, installation := range odd() {
+		t.Run(name, func(t *testing.T) {
+			for _, values := range []string{
+				oddValues,
+				oddValues + `fullnameOverride: "on"`,
+				`chatCluster: {create: true, name: "on", spec: {tls: {secretName: "on"}, hub: {path: "/a,b"}}}`,
+			} {
+				for _, one := range kubernetesReads(t, installation, values) {
+					expectText(t, id(one), one)
+				}
+			}
+		})
+	}
+}
+
+// expectText complains about names and labels below value that are no strings.
+func expectText(t *testing.T, path string, value any) {
+	t.Helper()
+	switch value := value.(type) {
+	case []any:
+		for _, one := range value {
+			expectText(t, path, one)
+		}
+	case object:
+		for key, field := range value {
+			below := path + "." + key
+			switch key {
+			case "name", "namespace", "serviceAccountName", "priorityClassName", "secretName", "image":
+				if _, ok := field.(string); !ok {
+					t.Errorf("%s is %v, a %T", below, field, field)
+				}
+			case "labels", "matchLabels", "annotations":
+				labels, _ := field.(object)
+				for label, text := range labels {
+					if _, ok := text.(string); !ok {
+						t.Errorf("%s.%s is %v, a %T", below, label, text, text)
+					}
+				}
+			case "args":
+				arguments, _ := field.([]any)
+				for _, argument := range arguments {
+					if _, ok := argument.(string); !ok {
+						t.Errorf("%s has %v, a %T", below, argument, argument)
+					}
+				}
+			default:
+				expectText(t, below, field)
+			}
+		}
+	}
+}
+
+func TestNamesAreLegalWhateverTheReleaseIsCalled(t *testing.T) {
+	for name, installation := range odd() {
+		t.Run(name, func(t *testing.T) {
+			for _, one := range kubernetesReads(t, installation, "{operator: {replicas: 2}, networkPolicy: {enabled: true}}") {
+				metadata, _ := one["metadata"].(object)
+				called, _ := metadata["name"].(string)
+				complaints := validation.IsDNS1123Subdomain(called)
+				if one["kind"] == "Service" {
+					complaints = validation.IsDNS1035Label(called)
+				}
+				if len(complaints) > 0 {
+					t.Errorf("%s: %s", id(one), strings.Join(complaints, "; "))
+				}
+				labels, _ := metadata["labels"].(object)
+				for label, value := range labels {
+					text, ok := value.(string)
+					if complaints := validation.IsValidLabelValue(text); !ok || len(complaints) > 0 {
+						t.Errorf("%s has the label %s: %v %s", id(one), label, value, strings.Join(complaints, "; "))
+					}
+				}
+			}
+		})
+	}
+}
