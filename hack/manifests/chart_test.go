@@ -134,6 +134,15 @@ func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+// A chart that depends on this one may have a condition for it, chatcluster.enabled, which is among this one's values.
+func TestTheChartMayBeADependencyWithACondition(t *testing.T) {
+	for _, values := range []string{"enabled: true", "global: {imageRegistry: registry.example.com}"} {
+		if _, err := template(values); err != nil {
+			t.Errorf("the values %s: %v", values, err)
+		}
+	}
+}
+
 // What config/ gives and what the chart gives by default are the same, but for labels that say who made it.
 func TestTheChartGivesWhatConfigGives(t *testing.T) {
 	for name, test := range map[string]struct {
