@@ -134,6 +134,15 @@ func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+// Helm takes what it applies for its own: with replicas among the values, kubectl scale would be in conflict with the next upgrade.
+func TestTheNumberOfHubServersIsLeftToWhoScalesThem(t *testing.T) {
+	for _, one := range rendered(t, "chatCluster: {create: true}") {
+		if spec, _ := one["spec"].(object); one["kind"] == "ChatCluster" && spec["replicas"] != nil {
+			t.Errorf("%s has replicas: %v, which nobody asked for", id(one), spec["replicas"])
+		}
+	}
+}
+
 // A chart that depends on this one may have a condition for it, chatcluster.enabled, which is among this one's values.
 func TestTheChartMayBeADependencyWithACondition(t *testing.T) {
 	for _, values := range []string{"enabled: true", "global: {imageRegistry: registry.example.com}"} {
