@@ -135,3 +135,32 @@ func TestNamesAreLegalWhateverTheReleaseIsCalled(t *testing.T) {
 		})
 	}
 }
+
+// Operators of some namespaces may be many in a Kubernetes cluster. What their charts make in no namespace must not meet.
+func TestReleasesOfOneNameInTwoNamespacesShareNothing(t *testing.T) {
+	for name, release := range map[string]string{"a short name": "chat", "a long name": strings.Repeat("a", 53)} {
+		t.Run(name, func(t *testing.T) {
+			long := strings.Repeat("b", 62)
+			made := map[string]string{}
+			for _, namespace := range []string{"one", "two", long + "1", long + "2"} {
+				objects := installation{release, namespace}.rendered(t, "rbac: {namespaces: ["+namespace+"]}")
+				everywhere := slices.DeleteFunc(objects, func(o object) bool { return o["metadata"].(object)["namespace"] != nil })
+				if len(everywhere) == 0 {
+					t.Fatal("the chart makes nothing outside of namespaces: what is this test for?")
+				}
+				for _, one := range everywhere {
+					if other, there := made[id(one)]; there {
+						t.Errorf("the releases in %s and in %s both make %s", other, namespace, id(one))
+					}
+					made[id(one)] = namespace
+					if called := one["metadata"].(object)["name"].(string); len(called) > 63 {
+						t.Errorf("%s is longer than 63 characters", called)
+					}
+					if role, bound := one["roleRef"].(object); bound && made[id(object{"kind": role["kind"], "metadata": role})] != namespace {
+						t.Errorf("%s binds %v, which this release does not make", id(one), role["name"])
+					}
+				}
+			}
+		})
+	}
+}

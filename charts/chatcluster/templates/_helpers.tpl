@@ -12,6 +12,19 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The name of an object that is in no namespace. Operators of some namespaces may be many, and their releases of one name: the
+namespace of each tells theirs apart. Call with a dict of root and part, which the name has at its end. */}}
+{{- define "chatcluster.clusterName" -}}
+{{- $name := printf "%s%s" (include "chatcluster.fullname" .root) .part -}}
+{{- if .root.Values.rbac.namespaces -}}
+{{- $name = printf "%s.%s" $name .root.Release.Namespace -}}
+{{- end -}}
+{{- if gt (len $name) 63 -}}
+{{- $name = printf "%s-%s" ($name | trunc 54 | trimAll ".-") ($name | sha256sum | trunc 8) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+
 {{- define "chatcluster.serviceAccountName" -}}
 {{- .Values.serviceAccount.name | default (include "chatcluster.fullname" .) -}}
 {{- end -}}
