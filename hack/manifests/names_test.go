@@ -14,12 +14,12 @@ import (
 // odd are legal names that YAML takes for something else than text, or that not every kind of object may have.
 func odd() map[string]installation {
 	return map[string]installation{
-		"numbers":               {"2024", "123"},
-		"a boolean":             {"on", "off"},
-		"a dot":                 {"chat.v2", "chat"},
-		"a digit first":         {"2-chats.v2", "2nd"},
-		"as long as can be":     {strings.Repeat("a", 53), strings.Repeat("b", 63)},
-		"dashes where it's cut": {strings.Repeat("a", 20) + strings.Repeat("-", 15) + "b", "chat"},
+		"numbers":               {release: "2024", namespace: "123"},
+		"a boolean":             {release: "on", namespace: "off"},
+		"a dot":                 {release: "chat.v2", namespace: "chat"},
+		"a digit first":         {release: "2-chats.v2", namespace: "2nd"},
+		"as long as can be":     {release: strings.Repeat("a", 53), namespace: strings.Repeat("b", 63)},
+		"dashes where it's cut": {release: strings.Repeat("a", 20) + strings.Repeat("-", 15) + "b", namespace: "chat"},
 	}
 }
 
@@ -143,7 +143,7 @@ func TestReleasesOfOneNameInTwoNamespacesShareNothing(t *testing.T) {
 			long := strings.Repeat("b", 62)
 			made := map[string]string{}
 			for _, namespace := range []string{"one", "two", long + "1", long + "2"} {
-				objects := installation{release, namespace}.rendered(t, "rbac: {namespaces: ["+namespace+"]}")
+				objects := installation{release: release, namespace: namespace}.rendered(t, "rbac: {namespaces: ["+namespace+"]}")
 				everywhere := slices.DeleteFunc(objects, func(o object) bool { return o["metadata"].(object)["namespace"] != nil })
 				if len(everywhere) == 0 {
 					t.Fatal("the chart makes nothing outside of namespaces: what is this test for?")

@@ -42,10 +42,14 @@ func annotation(o object, name string) string {
 // installation is a release of the chart and the namespace that it is installed into.
 type installation struct {
 	release, namespace string
+	// there is where the chart looks for what a Kubernetes cluster has; nowhere if it is nil, as with helm template.
+	there engine.ClientProvider
 }
 
 // usual is what the README installs.
-func usual() installation { return installation{"chatcluster", "chatcluster-system"} }
+func usual() installation {
+	return installation{release: "chatcluster", namespace: "chatcluster-system"}
+}
 
 // template is helm template of the chart as release chatcluster in chatcluster-system: each file and its text.
 func template(values string) (map[string]string, error) { return usual().template(values) }
@@ -64,6 +68,9 @@ func (i installation) template(values string) (map[string]string, error) {
 	full, err := util.ToRenderValues(loaded, given, release, common.DefaultCapabilities)
 	if err != nil {
 		return nil, err
+	}
+	if i.there != nil {
+		return engine.RenderWithClientProvider(loaded, full, i.there)
 	}
 	return engine.Render(loaded, full)
 }

@@ -27,4 +27,24 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.rbac.create (not $namespaces) -}}
+{{- include "chatcluster.checkAlone" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses a second operator of all namespaces: each would change back what the other does. helm template asks no Kubernetes
+cluster, and finds none. */}}
+{{- define "chatcluster.checkAlone" -}}
+{{- $name := include "chatcluster.fullname" . -}}
+{{- range (lookup "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "" "").items -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- $annotations := .metadata.annotations | default dict -}}
+{{- $subject := .subjects | default (list dict) | first -}}
+{{- $operator := and (eq (get $labels "app.kubernetes.io/name") "chatcluster-operator") (not (hasKey $annotations "helm.sh/hook")) -}}
+{{- $ofRelease := and (eq (get $annotations "meta.helm.sh/release-name") $.Release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") $.Release.Namespace) -}}
+{{- $ofItsName := and (eq .metadata.name $name) (eq (get $subject "namespace") $.Release.Namespace) -}}
+{{- if and $operator (not $ofRelease) (not $ofItsName) -}}
+{{- fail (printf "there is an operator that looks after all namespaces: the one in %s, by the ClusterRoleBinding %s. Two of them would change back what the other does, for each ChatCluster: upgrade that one, or take it away first, or give each the value rbac.namespaces, with other namespaces" (get $subject "namespace") .metadata.name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
