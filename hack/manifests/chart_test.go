@@ -134,6 +134,24 @@ func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+// The pod of helm test speaks WebSockets, without a token.
+func TestThereIsATestWhereItCanChat(t *testing.T) {
+	for spec, want := range map[string]bool{
+		"{}": true,
+		"{hub: {transports: [LongPolling, WebSockets]}}":                       true,
+		"{hub: {transports: [LongPolling, ServerSentEvents]}}":                 false,
+		"{hub: {image: chat:1}}":                                               false,
+		"{hub: {authentication: {key: {name: tokens, key: secret}}}}":          false,
+		"{networkPolicy: {clients: [{podSelector: {}}]}}":                      false,
+		"{hub: {page: false}, networkPolicy: {monitors: [{podSelector: {}}]}}": true,
+	} {
+		pods := slices.DeleteFunc(rendered(t, "chatCluster: {create: true, spec: "+spec+"}"), func(o object) bool { return o["kind"] != "Pod" })
+		if got := len(pods) == 1; got != want {
+			t.Errorf("with the spec %s there are %d pods, want a test: %v", spec, len(pods), want)
+		}
+	}
+}
+
 // Helm takes what it applies for its own: with replicas among the values, kubectl scale would be in conflict with the next upgrade.
 func TestTheNumberOfHubServersIsLeftToWhoScalesThem(t *testing.T) {
 	for _, one := range rendered(t, "chatCluster: {create: true}") {

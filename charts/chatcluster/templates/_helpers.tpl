@@ -80,11 +80,12 @@ seccompProfile:
 {{- if $spec.tls }}https{{ else }}http{{ end }}://{{ include "chatcluster.firstName" . }}.{{ .Release.Namespace }}{{ $hub.path | default "/chatHub" }}
 {{- end -}}
 
-{{/* Not empty if helm test can chat with the first ChatCluster: its hub is the one of our image, asks for no token and lets the
-test's pod come near. */}}
+{{/* Not empty if helm test can chat with the first ChatCluster: its hub is the one of our image, asks for no token, takes the
+test's WebSocket and lets its pod come near. */}}
 {{- define "chatcluster.tested" -}}
 {{- $spec := .Values.chatCluster.spec | default dict -}}
 {{- $hub := $spec.hub | default dict -}}
 {{- $clients := ($spec.networkPolicy | default dict).clients -}}
-{{- if and .Values.test.enabled .Values.chatCluster.create (not (or $hub.image $hub.authentication $clients)) }}yes{{ end -}}
+{{- $closed := and $hub.transports (not (has "WebSockets" $hub.transports)) -}}
+{{- if and .Values.test.enabled .Values.chatCluster.create (not (or $hub.image $hub.authentication $closed $clients)) }}yes{{ end -}}
 {{- end -}}
