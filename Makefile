@@ -90,7 +90,8 @@ deploy: ## Install the operator with the images HUB_IMAGE and OPERATOR_IMAGE int
 .PHONY: undeploy
 undeploy: ## Remove the operator; the kind and all ChatClusters stay
 	kubectl delete --ignore-not-found namespace chatcluster-system
-	kubectl delete --ignore-not-found clusterrole,clusterrolebinding -l app.kubernetes.io/name=chatcluster-operator
+	kubectl delete --ignore-not-found clusterrole,clusterrolebinding \
+	  -l 'app.kubernetes.io/name=chatcluster-operator,app.kubernetes.io/instance=chatcluster,app.kubernetes.io/managed-by!=Helm'
 
 .PHONY: uninstall
 uninstall: ## Remove the CustomResourceDefinition and with it every ChatCluster of that cluster
