@@ -125,7 +125,9 @@ func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 		"operator: {podLabels: {app.kubernetes.io/instance: x}}":               "operator.podLabels has the label app.kubernetes.io/instance",
 		"imageRegistry: https://registry.example.com":                          "at '/imageRegistry'",
 		"fullnameOverride: 2nd":                                                "at '/fullnameOverride'",
-		"operator: {image: {registry: registry.example.com/}}":                 "at '/operator/image/registry'",
+		"{fullnameOverride: x, chatCluster: {create: true, name: x, spec: {monitoring: {serviceMonitor: {}}}}}": "would both have a Service x-metrics",
+		"{fullnameOverride: x, chatCluster: {create: true, name: x-metrics}}":                                   "would both have a Service x-metrics",
+		"operator: {image: {registry: registry.example.com/}}":                                                  "at '/operator/image/registry'",
 	} {
 		_, err := template(values)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -157,6 +159,18 @@ func TestTheNumberOfHubServersIsLeftToWhoScalesThem(t *testing.T) {
 	for _, one := range rendered(t, "chatCluster: {create: true}") {
 		if spec, _ := one["spec"].(object); one["kind"] == "ChatCluster" && spec["replicas"] != nil {
 			t.Errorf("%s has replicas: %v, which nobody asked for", id(one), spec["replicas"])
+		}
+	}
+}
+
+// The operator and the first ChatCluster may have one name, as long as no two of their objects have.
+func TestTheOperatorMayBeCalledLikeTheChatCluster(t *testing.T) {
+	for _, values := range []string{
+		"{fullnameOverride: x, chatCluster: {create: true, name: x}}",
+		"{fullnameOverride: x, metrics: {enabled: false}, chatCluster: {create: true, name: x, spec: {monitoring: {serviceMonitor: {}}}}}",
+	} {
+		if _, err := template(values); err != nil {
+			t.Errorf("the values %s: %v", values, err)
 		}
 	}
 }

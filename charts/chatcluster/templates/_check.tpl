@@ -14,6 +14,14 @@
 {{- if and .Values.chatCluster.create (not (regexMatch "^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$" $first)) -}}
 {{- fail (printf "chatCluster.name is %q: it must be at most 40 lower-case letters, digits and dashes, a letter first; without it the name of the release is taken" $first) -}}
 {{- end -}}
+{{- $metrics := printf "%s-metrics" (include "chatcluster.fullname" .) -}}
+{{- $services := list $first -}}
+{{- if (.Values.chatCluster.spec | default dict).monitoring -}}
+{{- $services = append $services (printf "%s-metrics" $first) -}}
+{{- end -}}
+{{- if and .Values.chatCluster.create .Values.metrics.enabled (has $metrics $services) -}}
+{{- fail (printf "the operator and the ChatCluster %s would both have a Service %s: give the ChatCluster another chatCluster.name, or the operator another fullnameOverride" $first $metrics) -}}
+{{- end -}}
 {{- if and .Values.crd.upgrade (not .Values.rbac.create) -}}
 {{- fail "rbac.create is false, and crd.upgrade makes a ClusterRole of its own to bring the kind up to date: set crd.upgrade to false, and run kubectl apply --server-side --force-conflicts -f charts/chatcluster/crds yourself before each upgrade" -}}
 {{- end -}}
