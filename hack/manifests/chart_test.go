@@ -109,22 +109,23 @@ func compareGolden(t *testing.T, name, got string) {
 
 func TestWrongValuesAreRefusedWithTheReason(t *testing.T) {
 	for values, want := range map[string]string{
-		"operator: {replica: 2}":                                               "additional properties 'replica' not allowed",
-		"operator: {replicas: 0}":                                              "at '/operator/replicas': minimum: got 0, want 1",
-		"hubImage: {digest: 1f3a}":                                             "at '/hubImage/digest'",
-		"imagePullSecrets: [{name: x}]":                                        "at '/imagePullSecrets/0': got object, want string",
-		"operator: {logging: {level: loud}}":                                   "value must be one of 'debug', 'info', 'warn', 'error'",
-		"commonLabels: {a: 1}":                                                 "at '/commonLabels/a': got number, want string",
-		"metrics: {enabled: false, serviceMonitor: {enabled: true}}":           "metrics.serviceMonitor.enabled needs metrics.enabled",
-		"{chatCluster: {create: true}, rbac: {namespaces: [other]}}":           "which the operator would not look after",
-		"{chatCluster: {create: true, name: " + strings.Repeat("a", 41) + "}}": "/chatCluster/name",
-		"serviceAccount: {create: false}":                                      "say in serviceAccount.name",
-		"metrics: {enabled: false, prometheusRule: {enabled: true}}":           "metrics.prometheusRule.enabled needs metrics.enabled",
-		"rbac: {create: false}":                                                "set crd.upgrade to false",
-		"commonLabels: {app.kubernetes.io/name: x}":                            "commonLabels has the label app.kubernetes.io/name",
-		"operator: {podLabels: {app.kubernetes.io/instance: x}}":               "operator.podLabels has the label app.kubernetes.io/instance",
-		"imageRegistry: https://registry.example.com":                          "at '/imageRegistry'",
-		"fullnameOverride: 2nd":                                                "at '/fullnameOverride'",
+		"operator: {replica: 2}":                                                "additional properties 'replica' not allowed",
+		"operator: {replicas: 0}":                                               "at '/operator/replicas': minimum: got 0, want 1",
+		"hubImage: {digest: 1f3a}":                                              "at '/hubImage/digest'",
+		"imagePullSecrets: [{name: x}]":                                         "at '/imagePullSecrets/0': got object, want string",
+		"operator: {logging: {level: loud}}":                                    "value must be one of 'debug', 'info', 'warn', 'error'",
+		"commonLabels: {a: 1}":                                                  "at '/commonLabels/a': got number, want string",
+		"metrics: {enabled: false, serviceMonitor: {enabled: true}}":            "metrics.serviceMonitor.enabled needs metrics.enabled",
+		"{chatCluster: {create: true}, rbac: {namespaces: [other]}}":            "which the operator would not look after",
+		"{chatCluster: {create: true, name: " + strings.Repeat("a", 41) + "}}":  "/chatCluster/name",
+		"serviceAccount: {create: false}":                                       "say in serviceAccount.name",
+		"metrics: {enabled: false, prometheusRule: {enabled: true}}":            "metrics.prometheusRule.enabled needs metrics.enabled",
+		"rbac: {create: false}":                                                 "set crd.upgrade to false",
+		"commonLabels: {app.kubernetes.io/name: x}":                             "commonLabels has the label app.kubernetes.io/name",
+		"operator: {podLabels: {app.kubernetes.io/instance: x}}":                "operator.podLabels has the label app.kubernetes.io/instance",
+		"commonLabels: {rbac.authorization.k8s.io/aggregate-to-view: \"true\"}": "commonLabels has the label rbac.authorization.k8s.io/aggregate-to-view",
+		"imageRegistry: https://registry.example.com":                           "at '/imageRegistry'",
+		"fullnameOverride: 2nd":                                                 "at '/fullnameOverride'",
 		"{fullnameOverride: x, chatCluster: {create: true, name: x, spec: {monitoring: {serviceMonitor: {}}}}}": "would both have a Service x-metrics",
 		"{fullnameOverride: x, chatCluster: {create: true, name: x-metrics}}":                                   "would both have a Service x-metrics",
 		"operator: {image: {registry: registry.example.com/}}":                                                  "at '/operator/image/registry'",
@@ -160,6 +161,37 @@ func TestTheNumberOfHubServersIsLeftToWhoScalesThem(t *testing.T) {
 		if spec, _ := one["spec"].(object); one["kind"] == "ChatCluster" && spec["replicas"] != nil {
 			t.Errorf("%s has replicas: %v, which nobody asked for", id(one), spec["replicas"])
 		}
+	}
+}
+
+// Labels that are given twice are there once, those of an object instead of those of all.
+func TestLabelsOfAnObjectWinOverThoseOfAll(t *testing.T) {
+	const values = `
+commonLabels: {team: all, tier: "1"}
+operator: {podLabels: {team: pods}, podAnnotations: {kubectl.kubernetes.io/default-container: sidecar}}
+metrics:
+  serviceMonitor: {enabled: true, labels: {team: monitors, app.kubernetes.io/instance: prometheus}}
+  prometheusRule: {enabled: true, labels: {team: rules, app.kubernetes.io/part-of: rules}}
+chatCluster: {create: true, labels: {team: chat, app.kubernetes.io/part-of: chats}}`
+	want := map[string]string{"Deployment": "all", "Pod template": "pods", "ServiceMonitor": "monitors", "PrometheusRule": "rules", "ChatCluster": "chat"}
+	for _, one := range rendered(t, values) { // which refuses what is there twice
+		kind := one["kind"].(string)
+		expectTeam(t, kind, one, want)
+		if kind == "Deployment" {
+			template := one["spec"].(object)["template"].(object)
+			expectTeam(t, "Pod template", template, want)
+			if container := annotation(template, "kubectl.kubernetes.io/default-container"); container != "sidecar" {
+				t.Errorf("kubectl logs shows the container %s, want that of operator.podAnnotations", container)
+			}
+		}
+	}
+}
+
+func expectTeam(t *testing.T, kind string, of object, want map[string]string) {
+	t.Helper()
+	labels, _ := of["metadata"].(object)["labels"].(object)
+	if team, ok := want[kind]; ok && (labels["team"] != team || labels["tier"] != "1") {
+		t.Errorf("%s has the labels %v, want the team %s", kind, labels, team)
 	}
 }
 

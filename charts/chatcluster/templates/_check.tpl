@@ -30,8 +30,8 @@
 {{- end -}}
 {{- range $value, $labels := dict "commonLabels" .Values.commonLabels "operator.podLabels" .Values.operator.podLabels -}}
 {{- range $label, $_ := $labels -}}
-{{- if or (hasPrefix "app.kubernetes.io/" $label) (hasPrefix "helm.sh/" $label) -}}
-{{- fail (printf "%s has the label %s: the chart sets those of app.kubernetes.io and helm.sh itself, and finds its pods by them" $value $label) -}}
+{{- if regexMatch "^(app[.]kubernetes[.]io|helm[.]sh|rbac[.]authorization[.]k8s[.]io)/" $label -}}
+{{- fail (printf "%s has the label %s: the chart sets those of app.kubernetes.io, helm.sh and rbac.authorization.k8s.io itself, finds its pods by them and says by them whose rights are extended" $value $label) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

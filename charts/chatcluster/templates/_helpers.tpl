@@ -45,6 +45,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end -}}
 
+{{/* The labels of an object that has labels of its own beside, which win. Call with a dict of root and own. */}}
+{{- define "chatcluster.labelsWith" -}}
+{{- merge (.own | default dict | deepCopy) (include "chatcluster.labels" .root | fromYaml) | toYaml -}}
+{{- end -}}
+
 {{/* The reference of an image. Call with a dict of root and image. */}}
 {{- define "chatcluster.image" -}}
 {{- $registry := .root.Values.imageRegistry | default .image.registry -}}
