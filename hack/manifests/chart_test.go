@@ -195,6 +195,24 @@ func expectTeam(t *testing.T, kind string, of object, want map[string]string) {
 	}
 }
 
+// A lease is whom something else in the namespace obeys: the operator may touch its own one only.
+func TestTheOperatorMayChangeItsOwnLeaseOnly(t *testing.T) {
+	for _, one := range rendered(t, "") {
+		rules, _ := one["rules"].([]any)
+		for _, rule := range rules {
+			rule := rule.(object)
+			resources, _ := rule["resources"].([]any)
+			if !slices.Contains(resources, any("leases")) {
+				continue
+			}
+			verbs, names := rule["verbs"].([]any), rule["resourceNames"]
+			if names == nil && !slices.Equal(verbs, []any{"create"}) {
+				t.Errorf("%s allows %v of all leases", id(one), verbs)
+			}
+		}
+	}
+}
+
 // The operator and the first ChatCluster may have one name, as long as no two of their objects have.
 func TestTheOperatorMayBeCalledLikeTheChatCluster(t *testing.T) {
 	for _, values := range []string{
