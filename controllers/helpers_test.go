@@ -10,10 +10,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -213,14 +215,34 @@ func (o *operator) tryRollOutHub(name string) error {
 	return o.admin.Status().Update(o.t.Context(), hub)
 }
 
-// settle waits until the operator writes nothing any more, after it was made to look at the ChatCluster again.
+// look has the operator look at a ChatCluster, and waits until it does. All looks at it that began before have come to their end then:
+// there is one at a time. One that was deleted it looks at by itself.
+func (o *operator) look(name string) {
+	o.t.Helper()
+	mark := o.looks.next()
+	err := o.tryPatch(name, fmt.Sprintf("{metadata: {annotations: {%s: %q}}}", markAnnotation, mark))
+	switch {
+	case apierrors.IsNotFound(err):
+		mark = markOfNone
+	case err != nil:
+		o.t.Fatal(err)
+	}
+	o.eventually(func() error {
+		if seen := o.looks.last(types.NamespacedName{Namespace: o.namespace, Name: name}); seen != mark {
+			return fmt.Errorf("the operator has seen mark %q of %s, not %q", seen, name, mark)
+		}
+		return nil
+	})
+}
+
+// settle waits until the operator has looked at the ChatCluster from the beginning to the end, and wrote nothing.
 func (o *operator) settle(name string) {
 	o.t.Helper()
-	seen := ""
 	o.eventually(func() error {
-		now := o.versions(name)
-		if now != seen {
-			seen = now
+		before := o.versions(name)
+		o.look(name)
+		o.look(name) // the one before has come to its end
+		if o.versions(name) != before {
 			return fmt.Errorf("objects of %s still change", name)
 		}
 		return nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +22,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -375,6 +378,65 @@ func (c *clock) move(by time.Duration) {
 	c.moved += by
 }
 
+// looks are what the operator saw of ChatClusters when it began to look at them last.
+type looks struct {
+	mu sync.Mutex
+	// marks are the values of markAnnotation, by the names of the ChatClusters; markOfNone for one that is not there.
+	marks map[types.NamespacedName]string
+	made  int
+}
+
+const (
+	// markAnnotation has the operator look at a ChatCluster again, and tells that look from those before.
+	markAnnotation = "mark-of-a-test"
+	markOfNone     = "none"
+)
+
+// next returns a mark that no ChatCluster has had.
+func (l *looks) next() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made++
+	return strconv.Itoa(l.made)
+}
+
+func (l *looks) last(cluster types.NamespacedName) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.marks[cluster]
+}
+
+func (l *looks) note(cluster types.NamespacedName, mark string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.marks == nil {
+		l.marks = map[types.NamespacedName]string{}
+	}
+	l.marks[cluster] = mark
+}
+
+// newClient makes the operator's client, which notes when a look begins: at the start of each the ChatCluster is read.
+func (l *looks) newClient(config *rest.Config, options client.Options) (client.Client, error) {
+	made, err := client.New(config, options)
+	return notingClient{made, l}, err
+}
+
+type notingClient struct {
+	client.Client
+	looks *looks
+}
+
+// Get implements client.Client.
+func (c notingClient) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	err := c.Client.Get(ctx, key, object, options...)
+	if _, is := object.(*v1alpha1.ChatCluster); is && err == nil {
+		c.looks.note(key, object.GetAnnotations()[markAnnotation])
+	} else if is && apierrors.IsNotFound(err) {
+		c.looks.note(key, markOfNone)
+	}
+	return err
+}
+
 // operator is an operator that runs for one test in a namespace of its own.
 type operator struct {
 	*plane
@@ -386,6 +448,7 @@ type operator struct {
 	// addresses is how many pods of Redis had one.
 	addresses int
 	clock     *clock
+	looks     *looks
 	cancel    context.CancelFunc
 	ended     chan error
 }
@@ -398,7 +461,10 @@ func runOperator(t *testing.T) *operator {
 	if err := p.admin.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	o := &operator{plane: p, t: t, namespace: namespace.Name, hubs: &fakeHubs{}, redis: &fakeRedis{}, servers: &fakeServers{}, clock: &clock{}}
+	o := &operator{
+		plane: p, t: t, namespace: namespace.Name,
+		hubs: &fakeHubs{}, redis: &fakeRedis{}, servers: &fakeServers{}, clock: &clock{}, looks: &looks{},
+	}
 	o.start("hubserver:1")
 	t.Cleanup(func() { o.stop() })
 	return o
@@ -420,6 +486,7 @@ func (o *operator) start(hubImage string) {
 		Scheme:     o.scheme,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		NewClient:  o.looks.newClient,
 	}))
 	if err != nil {
 		o.t.Fatal(err)
