@@ -102,6 +102,7 @@ func TestHubServersEndOneAtATimeTheLeastLoadedFirst(t *testing.T) {
 	o.message("demo", v1alpha1.ConditionDraining, "1 hub server sending clients elsewhere: 5 left")
 	o.event("demo", "Draining", "5 left")
 	o.hubs.set("demo-hub-1", 2)
+	o.clock.move(5 * time.Second) // metrics are not read again before
 	o.patch("demo", "{metadata: {annotations: {look: again}}}")
 	o.message("demo", v1alpha1.ConditionDraining, "2 left")
 	if got := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Replicas; got != 2 {
@@ -115,6 +116,32 @@ func TestHubServersEndOneAtATimeTheLeastLoadedFirst(t *testing.T) {
 	o.condition("demo", v1alpha1.ConditionDraining, metav1.ConditionFalse, v1alpha1.ReasonNoneEnding)
 	if said := unready(); len(said) > 0 {
 		t.Errorf("while hub servers went one at a time it was said to be %q", said)
+	}
+}
+
+// The status has the clients of those that end, and each status that is written makes the operator look again: it must not find another
+// number each time.
+func TestClientsThatLeaveDoNotKeepTheOperatorBusy(t *testing.T) {
+	const looks = 30
+	o := runOperator(t)
+	o.chatCluster("demo", "{replicas: 2}")
+	o.ready("demo")
+	o.runPods("demo", 100, 10_000)
+	o.seen("demo", 10_100)
+	o.hubs.leave("demo-hub-1")
+	o.end("demo-hub-1", time.Hour)
+	o.message("demo", v1alpha1.ConditionDraining, "left")
+	began, before := time.Now(), o.calls.all()[call{"patch", v1alpha1.Group, "chatclusters/status"}]
+	for range looks {
+		o.look("demo")
+	}
+	// One that ends is read every 5 s, whether it takes so long or not, and once more when it is told to end.
+	due := 2 + int(time.Since(began)/(5*time.Second))
+	if read := o.hubs.readWhileLeaving("demo-hub-1"); read > due {
+		t.Errorf("in %d looks a hub server that ends was read %d times, want %d at most", looks, read, due)
+	}
+	if wrote := o.calls.all()[call{"patch", v1alpha1.Group, "chatclusters/status"}] - before; wrote > due {
+		t.Errorf("in %d looks the status was written %d times, want %d at most", looks, wrote, due)
 	}
 }
 
@@ -169,6 +196,7 @@ func TestTheGracePeriodFollowsClientsOnlyWhenHubServersAreReplacedAnyway(t *test
 	for _, pod := range []string{"demo-hub-0", "demo-hub-1"} {
 		o.hubs.set(pod, 1)
 	}
+	o.clock.move(time.Minute) // metrics are not read again before
 	o.patch("demo", "{metadata: {annotations: {look: again}}}")
 	o.seen("demo", 2)
 	o.settle("demo")

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// observeEvery is how often hub servers are looked at for the status alone; autoscaling has its own interval.
+	// observeEvery is how often the metrics of hub servers are read for the status alone; autoscaling has its own interval.
 	observeEvery = 30 * time.Second
 	// observeEndings is the same while some of them end.
 	observeEndings = 5 * time.Second
@@ -72,12 +72,24 @@ func (r *Reconciler) lookAtHubs(ctx context.Context, s *scope) error {
 	if len(running) == 0 {
 		return nil
 	}
-	s.facts.loads = r.Loads.Observe(ctx, s.key(), running)
-	s.lookAgain(observeEvery)
-	if slices.ContainsFunc(running, ending) {
-		s.lookAgain(observeEndings)
-	}
+	every := observeInterval(s.cluster.Spec.Autoscaling, running)
+	loads, age := r.Loads.Observe(ctx, s.key(), running, s.now, every)
+	s.facts.loads = loads
+	s.lookAgain(every - age)
 	return nil
+}
+
+// observeInterval is how often the metrics of hub servers are read, however often the operator looks: it looks again after each status
+// that it writes, which has the clients of those that end, and they are fewer each time.
+func observeInterval(autoscaling *v1alpha1.AutoscalingSpec, running []*corev1.Pod) time.Duration {
+	every := observeEvery
+	if slices.ContainsFunc(running, ending) {
+		every = observeEndings
+	}
+	if autoscaling != nil && autoscaling.IntervalSeconds > 0 {
+		every = min(every, time.Duration(autoscaling.IntervalSeconds)*time.Second)
+	}
+	return every
 }
 
 // pods lists those of a component that have not come to their end.

@@ -270,6 +270,8 @@ func (c *calls) reads() int {
 type fakeHubs struct {
 	mu          sync.Mutex
 	connections map[string]int
+	// leaving are those that have a client fewer each time they are read, and how often they were.
+	leaving map[string]int
 }
 
 func (f *fakeHubs) set(pod string, connections int) {
@@ -281,12 +283,30 @@ func (f *fakeHubs) set(pod string, connections int) {
 	f.connections[pod] = connections
 }
 
+// leave lets a client of a hub server go each time that its metrics are read.
+func (f *fakeHubs) leave(pod string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.leaving = map[string]int{pod: 0}
+}
+
+// readWhileLeaving is how often the metrics of such a hub server were read since.
+func (f *fakeHubs) readWhileLeaving(pod string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.leaving[pod]
+}
+
 func (f *fakeHubs) fetch(_ context.Context, pod *corev1.Pod) (io.ReadCloser, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	connections, seen := f.connections[pod.Name]
 	if !seen {
 		return nil, errors.New("no such hub server")
+	}
+	if _, leaves := f.leaving[pod.Name]; leaves {
+		f.leaving[pod.Name]++
+		f.connections[pod.Name]--
 	}
 	text := fmt.Sprintf("# TYPE signalr_server_active_connections gauge\nsignalr_server_active_connections %d\n", connections)
 	return io.NopCloser(strings.NewReader(text)), nil

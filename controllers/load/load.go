@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -77,8 +79,24 @@ type Observer struct {
 	fetch Fetch
 	// mu guards last. It is not held while metrics are read.
 	mu sync.Mutex
-	// last has what was seen last of each ChatCluster's pods, for the rate of what they send.
-	last map[types.NamespacedName]map[types.UID]sample
+	// last has what was seen last of each ChatCluster's pods.
+	last map[types.NamespacedName]look
+}
+
+// look is what was seen of the pods of a ChatCluster at one time.
+type look struct {
+	at time.Time
+	// pods are those that were asked.
+	pods map[asked]bool
+	// samples are of those that answered, for the rate of what they send.
+	samples map[types.UID]sample
+	loads   map[string]autoscale.Load
+}
+
+// asked is a pod as it was when it was asked. One that has become ready may answer now, and the clients of one that ends move to others.
+type asked struct {
+	uid           types.UID
+	ready, ending bool
 }
 
 type sample struct {
@@ -91,11 +109,19 @@ type sample struct {
 
 // NewObserver returns an observer that has seen nothing.
 func NewObserver(fetch Fetch) *Observer {
-	return &Observer{fetch: fetch, last: map[types.NamespacedName]map[types.UID]sample{}}
+	return &Observer{fetch: fetch, last: map[types.NamespacedName]look{}}
 }
 
-// Observe reads the metrics of all pods at once and returns the loads of those that answered, by the names of the pods.
-func (o *Observer) Observe(ctx context.Context, cluster types.NamespacedName, pods []*corev1.Pod) map[string]autoscale.Load {
+// Observe reads the metrics of all pods at once and returns the loads of those that answered, by the names of the pods. What was seen
+// of the same pods less than every ago is returned again, with its age: whoever looks because of what was seen last, as at a status
+// that has it, must not see something else each time.
+func (o *Observer) Observe(
+	ctx context.Context, cluster types.NamespacedName, pods []*corev1.Pod, now time.Time, every time.Duration,
+) (loads map[string]autoscale.Load, age time.Duration) {
+	states := statesOf(pods)
+	if last := o.lastOf(cluster); now.Sub(last.at) < every && maps.Equal(last.pods, states) {
+		return last.loads, now.Sub(last.at)
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	samples := make([]*sample, len(pods))
@@ -104,7 +130,24 @@ func (o *Observer) Observe(ctx context.Context, cluster types.NamespacedName, po
 		reading.Go(func() { samples[at] = o.read(ctx, pod) })
 	}
 	reading.Wait()
-	return o.remember(cluster, pods, samples)
+	return o.remember(cluster, look{at: now, pods: states}, pods, samples), 0
+}
+
+func statesOf(pods []*corev1.Pod) map[asked]bool {
+	states := make(map[asked]bool, len(pods))
+	for _, pod := range pods {
+		ready := slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+			return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+		})
+		states[asked{pod.UID, ready, pod.DeletionTimestamp != nil}] = true
+	}
+	return states
+}
+
+func (o *Observer) lastOf(cluster types.NamespacedName) look {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last[cluster]
 }
 
 // read returns nil for a pod that did not answer in time, or with something else.
@@ -130,11 +173,13 @@ func sum(family *dto.MetricFamily) float64 {
 	return total
 }
 
-func (o *Observer) remember(cluster types.NamespacedName, pods []*corev1.Pod, samples []*sample) map[string]autoscale.Load {
+func (o *Observer) remember(
+	cluster types.NamespacedName, now look, pods []*corev1.Pod, samples []*sample,
+) map[string]autoscale.Load {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	before, now := o.last[cluster], map[types.UID]sample{}
-	loads := map[string]autoscale.Load{}
+	before := o.last[cluster].samples
+	now.samples, now.loads = map[types.UID]sample{}, map[string]autoscale.Load{}
 	for at, pod := range pods {
 		if samples[at] == nil {
 			continue
@@ -143,11 +188,11 @@ func (o *Observer) remember(cluster types.NamespacedName, pods []*corev1.Pod, sa
 		if last, known := before[pod.UID]; known {
 			seen = seen.after(last)
 		}
-		now[pod.UID] = seen
-		loads[pod.Name] = autoscale.Load{Connections: seen.connections, BytesPerSecond: seen.rate}
+		now.samples[pod.UID] = seen
+		now.loads[pod.Name] = autoscale.Load{Connections: seen.connections, BytesPerSecond: seen.rate}
 	}
 	o.last[cluster] = now
-	return loads
+	return now.loads
 }
 
 // after adds the rate since the last sample. It is not known if the process was started again in between. In less than a second too

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/chatcluster/chatcluster/controllers/autoscale"
 	"github.com/chatcluster/chatcluster/controllers/load"
 )
 
@@ -27,6 +30,16 @@ signalr_server_active_connections{signalr_transport="long_polling"} 2
 chatcluster_sent_bytes_total{signalr_transport="web_sockets"} %d
 chatcluster_sent_bytes_total{signalr_transport="long_polling"} 0
 `
+
+// observe reads the metrics however young those are that were read last.
+func observe(t *testing.T, observer *load.Observer, key types.NamespacedName, pods ...*corev1.Pod) map[string]autoscale.Load {
+	t.Helper()
+	loads, age := observer.Observe(t.Context(), key, pods, time.Now(), 0)
+	if age != 0 {
+		t.Errorf("what was seen is %s old", age)
+	}
+	return loads
+}
 
 func pod(name string) *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)}}
@@ -48,18 +61,18 @@ func TestLoadsAreReadFromTheMetrics(t *testing.T) {
 		})
 		key := types.NamespacedName{Name: "demo"}
 		pods := []*corev1.Pod{pod("good"), pod("gone"), pod("strange"), pod("other")}
-		loads := observer.Observe(t.Context(), key, pods)
+		loads := observe(t, observer, key, pods...)
 		if len(loads) != 1 || loads["good"].Connections != 42 || loads["good"].BytesPerSecond != nil {
 			t.Fatalf("first %+v", loads)
 		}
 		time.Sleep(10 * time.Second)
 		sent = 6000
-		if rate := observer.Observe(t.Context(), key, pods)["good"].BytesPerSecond; rate == nil || *rate != 500 {
+		if rate := observe(t, observer, key, pods...)["good"].BytesPerSecond; rate == nil || *rate != 500 {
 			t.Errorf("the rate is %v", rate)
 		}
 		time.Sleep(10 * time.Second)
 		sent = 10 // the process was started again
-		if rate := observer.Observe(t.Context(), key, pods)["good"].BytesPerSecond; rate != nil {
+		if rate := observe(t, observer, key, pods...)["good"].BytesPerSecond; rate != nil {
 			t.Errorf("after a restart the rate is %v", *rate)
 		}
 		observer.Forget(key)
@@ -92,7 +105,7 @@ func TestARateOutlivesALookThatComesTooSoon(t *testing.T) {
 			time.Sleep(look.after)
 			sent = look.sent
 			rate := -1.0
-			if seen := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a")})["a"].BytesPerSecond; seen != nil {
+			if seen := observe(t, observer, types.NamespacedName{}, pod("a"))["a"].BytesPerSecond; seen != nil {
 				rate = *seen
 			}
 			if rate != look.want {
@@ -102,6 +115,53 @@ func TestARateOutlivesALookThatComesTooSoon(t *testing.T) {
 	})
 }
 
+// The operator looks at a ChatCluster at each change of its status. What it sees must not change that each time.
+func TestMetricsAreNotReadAgainBeforeTheirTime(t *testing.T) {
+	const every = 5 * time.Second
+	start, now := time.Unix(1_800_000_000, 0), &metav1.Time{}
+	for name, c := range map[string]struct {
+		after time.Duration
+		pods  []*corev1.Pod
+		again bool
+	}{
+		"at once":                       {0, []*corev1.Pod{pod("a"), pod("b")}, false},
+		"in another order":              {0, []*corev1.Pod{pod("b"), pod("a")}, false},
+		"just before":                   {every - 1, []*corev1.Pod{pod("a"), pod("b")}, false},
+		"when it is time":               {every, []*corev1.Pod{pod("a"), pod("b")}, true},
+		"when one has come":             {0, []*corev1.Pod{pod("a"), pod("b"), pod("c")}, true},
+		"when one is gone":              {0, []*corev1.Pod{pod("a")}, true},
+		"when one has become ready":     {0, []*corev1.Pod{pod("a"), readyPod("b")}, true},
+		"when one has been told to end": {0, []*corev1.Pod{pod("a"), endingPod("b", now)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reads atomic.Int64
+			observer := load.NewObserver(func(context.Context, *corev1.Pod) (io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader(fmt.Sprintf("signalr_server_active_connections %d\n", 100-reads.Add(1)))), nil
+			})
+			first, _ := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a"), pod("b")}, start, every)
+			second, age := observer.Observe(t.Context(), types.NamespacedName{}, c.pods, start.Add(c.after), every)
+			if again := reads.Load() > 2; again != c.again || maps.Equal(first, second) == c.again {
+				t.Errorf("metrics were read %d times: first %v, then %v", reads.Load(), first, second)
+			}
+			if want := c.after; !c.again && age != want {
+				t.Errorf("the age is %s, want %s", age, want)
+			}
+		})
+	}
+}
+
+func readyPod(name string) *corev1.Pod {
+	ready := pod(name)
+	ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	return ready
+}
+
+func endingPod(name string, since *metav1.Time) *corev1.Pod {
+	ending := pod(name)
+	ending.DeletionTimestamp = since
+	return ending
+}
+
 func TestAHubServerThatDoesNotAnswerIsNotSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		observer := load.NewObserver(func(ctx context.Context, _ *corev1.Pod) (io.ReadCloser, error) {
@@ -109,7 +169,7 @@ func TestAHubServerThatDoesNotAnswerIsNotSeen(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		began := time.Now()
-		if loads := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a"), pod("b")}); len(loads) != 0 {
+		if loads := observe(t, observer, types.NamespacedName{}, pod("a"), pod("b")); len(loads) != 0 {
 			t.Errorf("seen: %v", loads)
 		}
 		if took := time.Since(began); took > 5*time.Second {
@@ -121,7 +181,7 @@ func TestAHubServerThatDoesNotAnswerIsNotSeen(t *testing.T) {
 func TestOnlySoMuchIsRead(t *testing.T) {
 	endless := io.NopCloser(io.MultiReader(strings.NewReader("# "), zeros{}))
 	observer := load.NewObserver(func(context.Context, *corev1.Pod) (io.ReadCloser, error) { return endless, nil })
-	if loads := observer.Observe(t.Context(), types.NamespacedName{}, []*corev1.Pod{pod("a")}); len(loads) != 0 {
+	if loads := observe(t, observer, types.NamespacedName{}, pod("a")); len(loads) != 0 {
 		t.Errorf("seen: %v", loads)
 	}
 }
