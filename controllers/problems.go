@@ -39,19 +39,20 @@ type referenceError struct{ reference, reason string }
 
 func (e *referenceError) Error() string { return fmt.Sprintf("%s %s", e.reference, e.reason) }
 
-// problemsOf sorts errors by what can be done about them. Errors that were joined are problems of their own.
-func problemsOf(err error) []problem {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		parts := joined.Unwrap()
-		problems := make([]problem, 0, len(parts))
-		for _, one := range parts {
-			problems = append(problems, problemsOf(one)...)
-		}
-		return problems
+// parts are the errors that were joined to one.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
 	}
-	return []problem{problemOf(err)}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, parts(one)...)
+	}
+	return all
 }
 
+// problemOf sorts an error by what can be done about it.
 func problemOf(err error) problem {
 	if spec, ok := errors.AsType[*specError](err); ok {
 		return problem{reason: v1alpha1.ReasonInvalidSpec, message: spec.Error()}

@@ -100,9 +100,12 @@ func (s *scope) lookAgain(after time.Duration) {
 	}
 }
 
-// fail notes why a step could not be done.
+// fail notes why a step could not be done. Errors that were joined are problems of their own: what can be done about one says nothing
+// of the others.
 func (s *scope) fail(step string, err error) {
-	s.problems = append(s.problems, problemsOf(fmt.Errorf("%s: %w", step, err))...)
+	for _, one := range parts(err) {
+		s.problems = append(s.problems, problemOf(fmt.Errorf("%s: %w", step, one)))
+	}
 }
 
 // wrote tells whether this reconcile changed anything that runs: then the facts are of the past.
