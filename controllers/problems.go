@@ -69,9 +69,11 @@ func problemOf(err error) problem {
 	if kind, ok := errors.AsType[*kindError](err); ok {
 		return problem{reason: v1alpha1.ReasonKindMissing, message: kind.Error(), retry: retryTaken}
 	}
+	// What the API server refuses may not be the fault of the spec: a webhook answers as it likes, and is mended without anything
+	// changing that is watched.
 	switch reason := apierrors.ReasonForError(err); {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return problem{reason: v1alpha1.ReasonInvalidSpec, message: rejection(err)}
+		return problem{reason: v1alpha1.ReasonInvalidSpec, message: rejection(err), retry: retryRefused}
 	case reason == metav1.StatusReasonForbidden, reason == metav1.StatusReasonRequestEntityTooLarge:
 		return problem{reason: v1alpha1.ReasonRefused, message: rejection(err), retry: retryRefused}
 	}

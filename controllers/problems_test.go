@@ -2,7 +2,12 @@ package controllers
 
 import (
 	"errors"
+	"slices"
 	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/children"
@@ -25,5 +30,32 @@ func TestErrorsThatWereJoinedAreProblemsOfTheirOwn(t *testing.T) {
 	}
 	if reason := degraded(s, redisReady(s), hubReady(s), verdict{}).reason; reason != v1alpha1.ReasonKindMissing {
 		t.Errorf("users are told %s", reason)
+	}
+}
+
+// A policy or a quota may be mended, and nothing tells.
+func TestWhatTheAPIServerRefusesIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	kind := schema.GroupKind{Group: "apps", Kind: "Deployment"}
+	resource := schema.GroupResource{Group: "apps", Resource: "deployments"}
+	for name, c := range map[string]struct {
+		err    error
+		reason string
+		retry  time.Duration
+	}{
+		"the operator finds the spec wrong": {&specError{"redis.cluster", "is for mode Cluster, which needs it"}, v1alpha1.ReasonInvalidSpec, 0},
+		"422":                               {apierrors.NewInvalid(kind, "demo-hub", nil), v1alpha1.ReasonInvalidSpec, retryRefused},
+		"400":                               {apierrors.NewBadRequest("admission webhook denied the request"), v1alpha1.ReasonInvalidSpec, retryRefused},
+		"403":                               {apierrors.NewForbidden(resource, "demo-hub", errors.New("a quota")), v1alpha1.ReasonRefused, retryRefused},
+		"413":                               {apierrors.NewRequestEntityTooLargeError("limit is 3145728"), v1alpha1.ReasonRefused, retryRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := observed()
+			s.fail("apply the children", c.err)
+			if !slices.ContainsFunc(s.problems, func(p problem) bool { return p.reason == c.reason && p.retry == c.retry && p.err == nil }) {
+				t.Errorf("the problems are %+v, want %s again in %s", s.problems, c.reason, c.retry)
+			}
+		})
 	}
 }
