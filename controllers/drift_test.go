@@ -159,3 +159,25 @@ func TestAnotherOperatorReplacesNothingByItself(t *testing.T) {
 		t.Errorf("without an image of its own the cluster has %s", image())
 	}
 }
+
+func TestAnUpgradeIsAskedForByANewValueOnly(t *testing.T) {
+	o := runOperator(t)
+	o.chatCluster("demo", "{}")
+	o.ready("demo")
+	image := func() string { return get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.Spec.Containers[0].Image }
+	for _, c := range []struct{ operator, request, want string }{
+		{"hubserver:2", "a", "hubserver:2"},
+		{"hubserver:3", "null", "hubserver:2"},
+		{"hubserver:3", "''", "hubserver:2"},
+		{"hubserver:3", "a", "hubserver:2"}, // that was answered
+		{"hubserver:3", "b", "hubserver:3"},
+	} {
+		o.stop()
+		o.start(c.operator)
+		o.patch("demo", "{metadata: {annotations: {chatcluster.dev/upgrade-images: "+c.request+"}}}")
+		o.settle("demo")
+		if got := image(); got != c.want {
+			t.Fatalf("with %s and the request %s the image is %s, want %s", c.operator, c.request, got, c.want)
+		}
+	}
+}

@@ -14,7 +14,7 @@ import (
 func (r *Reconciler) chooseImages(_ context.Context, s *scope) error {
 	request := requested(s.cluster.Annotations[v1alpha1.AnnotationUpgradeImages])
 	chosen := s.cluster.Status.Images
-	if request != chosen.Request {
+	if request != "" && request != chosen.Request { // who takes the annotation off asks for nothing
 		chosen = v1alpha1.ChosenImages{Request: request}
 	}
 	runningHub, runningRedis := "", ""
