@@ -138,9 +138,9 @@ func progressing(s *scope, redis verdict, starting bool) verdict {
 		return creating(s)
 	}
 	switch {
-	case stuck(hub):
+	case stuck(hub) && !corrected(s):
 		return verdict{false, v1alpha1.ReasonStuck, because("new hub servers do not become ready; those of the older spec go on", hubTrouble(s.facts))}
-	case s.replaced() || hubUnseen(hub) && !wasScaling(s) || stale(s):
+	case s.replaced() || hubUnseen(hub) && !was(s, v1alpha1.ReasonScaling) || stale(s):
 		return verdict{true, v1alpha1.ReasonReplacing, "what runs is brought to what the spec says"}
 	case hub.Status.Replicas > hub.Status.UpdatedReplicas:
 		return verdict{true, v1alpha1.ReasonReplacing, fmt.Sprintf("%d of %s are as the spec says",
@@ -182,10 +182,16 @@ func creating(s *scope) verdict {
 // hubUnseen tells whether Kubernetes has not seen yet what the operator wrote last.
 func hubUnseen(hub *appsv1.Deployment) bool { return hub.Generation != hub.Status.ObservedGeneration }
 
-// wasScaling tells whether the last that was written was no more than another number of hub servers.
-func wasScaling(s *scope) bool {
+// was tells whether Progressing had a reason after the last reconcile: Scaling if it wrote no more than another number of hub servers.
+func was(s *scope, reason string) bool {
 	before := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionProgressing)
-	return before != nil && before.Reason == v1alpha1.ReasonScaling
+	return before != nil && before.Reason == reason
+}
+
+// corrected tells whether hub servers are replaced by others of which Kubernetes has not heard yet: that it gave up is said of those
+// before. Another number of those that are stuck does not help them.
+func corrected(s *scope) bool {
+	return s.replacedHubs() || hubUnseen(s.facts.hub) && !was(s, v1alpha1.ReasonScaling) && !was(s, v1alpha1.ReasonStuck)
 }
 
 // stuck tells whether Kubernetes gave up on a roll-out.

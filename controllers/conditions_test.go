@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
+	"github.com/chatcluster/chatcluster/controllers/apply"
 	"github.com/chatcluster/chatcluster/controllers/children"
 	"github.com/chatcluster/chatcluster/controllers/redisform"
 )
@@ -83,6 +84,21 @@ func rolloutGivenUp(s *scope) {
 	s.facts.hub.Status.Conditions[0].Status = corev1.ConditionFalse
 }
 
+// hubsWritten has this reconcile change what hub servers are made of.
+func hubsWritten(s *scope) { s.changes = []change{{apply.Updated, deploymentKind, "demo-hub"}} }
+
+// hubsUnseen has Kubernetes not know yet what was written last.
+func hubsUnseen(s *scope) { s.facts.hub.Generation, s.facts.hub.Status.ObservedGeneration = 2, 1 }
+
+func redisWritten(s *scope) { s.changes = []change{{apply.Updated, statefulSetKind, "demo-redis"}} }
+
+// after has Progressing be as the last reconcile left it.
+func after(reason string) func(*scope) {
+	return func(s *scope) {
+		s.before.Status.Conditions = append(s.before.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionProgressing, Reason: reason})
+	}
+}
+
 func TestConditionsSayHowAClusterIs(t *testing.T) {
 	tests := map[string]struct {
 		scope *scope
@@ -125,6 +141,22 @@ func TestConditionsSayHowAClusterIs(t *testing.T) {
 		"a roll-out was given up": {observed(rolloutGivenUp), v1alpha1.ReasonWaitingForHub, map[string]string{
 			v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonRolloutStuck,
 		}},
+		"what was given up is corrected": {observed(rolloutGivenUp, after(v1alpha1.ReasonStuck), hubsWritten), v1alpha1.ReasonWaitingForHub,
+			map[string]string{
+				v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionProgressing: v1alpha1.ReasonReplacing,
+			}},
+		"Kubernetes has not seen the correction": {observed(rolloutGivenUp, after(v1alpha1.ReasonReplacing), hubsUnseen),
+			v1alpha1.ReasonWaitingForHub, map[string]string{
+				v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionProgressing: v1alpha1.ReasonReplacing,
+			}},
+		"another number of those that were given up": {observed(rolloutGivenUp, after(v1alpha1.ReasonStuck), hubsUnseen),
+			v1alpha1.ReasonWaitingForHub, map[string]string{
+				v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonRolloutStuck,
+			}},
+		"another Redis for those that were given up": {observed(rolloutGivenUp, after(v1alpha1.ReasonStuck), redisWritten),
+			v1alpha1.ReasonWaitingForHub, map[string]string{
+				v1alpha1.ConditionRedisReady: v1alpha1.ReasonRedisRunning, v1alpha1.ConditionDegraded: v1alpha1.ReasonRolloutStuck,
+			}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -114,9 +114,12 @@ func (s *scope) wrote() bool { return s.wroteAny(func(change) bool { return true
 // replaced tells whether this reconcile changed what hub servers or Redis are made of. No other object that it writes replaces them:
 // those must not make a cluster unready that serves as before.
 func (s *scope) replaced() bool {
-	return s.wroteAny(func(change change) bool {
-		return change.kind == statefulSetKind || change.kind == deploymentKind && !s.scales(change)
-	})
+	return s.replacedHubs() || s.wroteAny(func(change change) bool { return change.kind == statefulSetKind })
+}
+
+// replacedHubs tells whether this reconcile changed what hub servers are made of.
+func (s *scope) replacedHubs() bool {
+	return s.wroteAny(func(change change) bool { return change.kind == deploymentKind && !s.scales(change) })
 }
 
 // scaled tells whether this reconcile changed the number of hub servers, and not what they are made of.
