@@ -49,7 +49,9 @@ func referencesOf(spec v1alpha1.ChatClusterSpec) []reference {
 		}
 	}
 	if spec.TLS != nil {
-		all = append(all, reference{kind: secretKind, name: spec.TLS.SecretName, key: corev1.TLSCertKey, field: "tls.secretName"})
+		for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+			all = append(all, reference{kind: secretKind, name: spec.TLS.SecretName, key: key, field: "tls.secretName"})
+		}
 	}
 	for at, variable := range spec.Hub.Env {
 		if variable.ValueFrom == nil {

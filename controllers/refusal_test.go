@@ -110,6 +110,33 @@ func TestAMissingSecretIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestACertificateWithoutItsKeyIsWaitedFor(t *testing.T) {
+	o := runOperator(t)
+	o.create("apiVersion: v1\nkind: Secret\nmetadata: {name: chat-tls}\nstringData: {tls.crt: certificate}\n")
+	o.chatCluster("demo", "{tls: {secretName: chat-tls}}")
+	o.condition("demo", v1alpha1.ConditionDegraded, metav1.ConditionTrue, v1alpha1.ReasonReferenceMissing)
+	o.message("demo", v1alpha1.ConditionDegraded, "tls.secretName refers to key tls.key of Secret chat-tls, which has no such key")
+	if o.has(&appsv1.Deployment{}, "demo-hub") {
+		t.Error("there are hub servers that cannot start")
+	}
+	addKey := func(key string) {
+		secret := get(o, &corev1.Secret{}, "chat-tls")
+		secret.StringData = map[string]string{"tls.key": key}
+		if err := o.admin.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addKey("one")
+	o.ready("demo")
+	o.settle("demo")
+	before := get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template
+	addKey("two") // hub servers read it again by themselves
+	o.settle("demo")
+	if !same(before, get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template) {
+		t.Error("another key replaced the hub servers")
+	}
+}
+
 func TestImmutableFieldsAreRefused(t *testing.T) {
 	o := runOperator(t)
 	o.chatCluster("demo", "{redis: {storage: {size: 1Gi}}}")
