@@ -66,6 +66,9 @@ func (r *Reconciler) tellStep(s *scope, current int32, step drain.Step, because 
 	switch {
 	case because != "":
 		s.cluster.Status.Autoscaling.LastScaleTime = statusTime(s.now)
+		if step.Least != "" { // whether fewer still are enough shows when its clients are with the others
+			s.cluster.Status.Autoscaling.EnoughSince = nil
+		}
 		r.event(s, corev1.EventTypeNormal, "Autoscaled", "from %d to %d hub servers: %s", current, step.Replicas, because)
 	case step.Least != "":
 		r.event(s, corev1.EventTypeNormal, "ScalingIn", "from %d to %d hub servers: %s or one with as few clients ends",

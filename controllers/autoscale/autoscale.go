@@ -59,7 +59,7 @@ const headroom = 0.1
 // Decide returns how many hub servers there should be. It never goes beyond the bounds of the spec: those are reached at once, and
 // whoever carries it out lets one end at a time. Within them it adds as many as are missing at once, and takes away one at a time:
 // when all are seen and serve or have never run, none ends, and fewer have been enough for long enough. What has run and is not seen
-// never counts as idle.
+// never counts as idle; it only puts the next step off, since a read that fails now and then must not begin the time anew.
 func Decide(in Input) Decision {
 	current := in.Current
 	switch {
@@ -73,8 +73,11 @@ func Decide(in Input) Decision {
 		return Decision{Replicas: min(needed, in.Spec.MaxReplicas), Reason: why}.unlessSame(current)
 	}
 	enough, why := need(in.Spec, in.Hubs, headroom)
-	if !settled(in) || max(enough, in.Spec.MinReplicas) >= current {
+	switch {
+	case max(enough, in.Spec.MinReplicas) >= current:
 		return Decision{Replicas: current}
+	case !settled(in): // no step now, but fewer have been enough all the same, as far as was seen
+		return Decision{Replicas: current, EnoughSince: in.EnoughSince}
 	}
 	since := in.EnoughSince
 	if since.IsZero() {

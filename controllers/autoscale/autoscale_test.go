@@ -58,19 +58,21 @@ func TestDecide(t *testing.T) {
 		{name: "never below the least", current: 2, hubs: serving(0, 0), since: long, want: 2},
 		{name: "a part is kept free", current: 3, hubs: serving(65, 65, 65), since: long, want: 3},
 		{name: "with that part free one goes", current: 3, hubs: serving(60, 60, 60), since: long, want: 2, counting: true},
-		{name: "none is taken away while one ends", current: 4, hubs: append(serving(10, 10, 10), autoscale.Hub{Ending: true}), since: long, want: 4},
-		{name: "none is taken away while one starts", current: 4, hubs: append(serving(10, 10, 10), autoscale.Hub{}), since: long, want: 4},
+		{name: "none is taken away while one ends", current: 4, hubs: append(serving(10, 10, 10), autoscale.Hub{Ending: true}), since: long, want: 4, counting: true},
+		{name: "none is taken away while one starts", current: 4, hubs: append(serving(10, 10, 10), autoscale.Hub{}), since: long, want: 4, counting: true},
 		{name: "one that never ran is no reason to keep another", current: 4, hubs: append(serving(10, 10, 10), pending), since: long, want: 3,
 			counting: true},
 		{name: "nor are several", current: 4, hubs: append(serving(150), pending, pending, pending), since: long, want: 3, counting: true},
 		{name: "nor is a roll-out that is stuck", current: 3, hubs: append(serving(10, 10, 10), pending), since: long, want: 2, counting: true},
-		{name: "while more serve than there should be all stay", current: 3, hubs: serving(10, 10, 10, 10), since: long, want: 3},
-		{name: "while some are missing all stay", current: 4, hubs: append(serving(10, 10), pending), since: long, want: 4},
-		{name: "one that never ran and ends is waited for", current: 4, since: long, want: 4,
+		{name: "while more serve than there should be all stay", current: 3, hubs: serving(10, 10, 10, 10), since: long, want: 3, counting: true},
+		{name: "while some are missing all stay", current: 4, hubs: append(serving(10, 10), pending), since: long, want: 4, counting: true},
+		{name: "one that never ran and ends is waited for", current: 4, since: long, want: 4, counting: true,
 			hubs: append(serving(10, 10, 10), autoscale.Hub{Pending: true, Ending: true})},
 		{name: "one that never ran stays if it is needed", current: 3, hubs: append(serving(100, 100), pending), since: long, want: 3},
-		{name: "none is taken away while one is not seen", current: 4, hubs: unseen(serving(10, 10, 10)...), since: long, want: 4},
-		{name: "nothing is known", current: 4, hubs: unseen(unseen(unseen(unseen()...)...)...), since: long, want: 4},
+		{name: "none is taken away while one is not seen", current: 4, hubs: unseen(serving(10, 10, 10)...), since: long, want: 4, counting: true},
+		{name: "what is not seen begins no time", current: 4, hubs: unseen(serving(10, 10, 10)...), want: 4},
+		{name: "what is seen may be enough to need them all", current: 4, hubs: unseen(serving(95, 95, 95)...), since: long, want: 4},
+		{name: "nothing is known", current: 4, hubs: unseen(unseen(unseen(unseen()...)...)...), since: long, want: 4, counting: true},
 		{name: "what is seen may be enough to add one", current: 3, hubs: unseen(serving(200, 200)...), want: 4},
 		{name: "clients of one that ends will come back", current: 2, want: 3,
 			hubs: append(serving(90, 90), autoscale.Hub{Ending: true, Load: &autoscale.Load{Connections: 100}})},
@@ -83,7 +85,7 @@ func TestDecide(t *testing.T) {
 			hubs: withRate(4500), want: 5},
 		{name: "what is sent and is not known is no reason to take one away", spec: func(s *v1alpha1.AutoscalingSpec) {
 			s.BytesPerSecondPerReplica, s.ScaleInAfterSeconds = 1000, ptr.To[int32](0)
-		}, current: 3, hubs: serving(1, 1, 1), since: long, want: 3},
+		}, current: 3, hubs: serving(1, 1, 1), since: long, want: 3, counting: true},
 		{name: "what is sent does not count without", current: 2, hubs: withRate(4500), want: 2},
 		{name: "a load that overflows is the most", current: 2, hubs: serving(1<<62, 1<<62), want: 10},
 	} {
@@ -101,6 +103,23 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each read has a timeout, and one of many pods is slow now and then.
+func TestAReadThatFailsNowAndThenDoesNotKeepHubServers(t *testing.T) {
+	in := autoscale.Input{Spec: spec(), Current: 4, Now: noon}
+	for look := range 40 { // one each 15 s
+		in.Hubs = serving(10, 10, 10, 10)
+		if look%7 == 5 {
+			in.Hubs = unseen(serving(10, 10, 10)...)
+		}
+		decision := autoscale.Decide(in)
+		if decision.Replicas < in.Current {
+			return
+		}
+		in.EnoughSince, in.Now = decision.EnoughSince, in.Now.Add(15*time.Second)
+	}
+	t.Error("for ten minutes three would have been enough, and there are four")
 }
 
 func TestADecisionIsAlwaysSafe(t *testing.T) {
