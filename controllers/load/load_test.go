@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -220,6 +221,35 @@ func TestDirectAsksTheAddressOfThePod(t *testing.T) {
 	one.Status.PodIP = "10.0.0.8"
 	if _, err := fetch(t.Context(), one); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("a refusal is %v", err)
+	}
+}
+
+// A hub server may be anybody's program. What the operator reaches is more than what that may reach.
+func TestAPodCannotSendTheOperatorElsewhere(t *testing.T) {
+	var elsewhere atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if request.URL.Path != "/metrics" {
+			elsewhere.Store(true)
+			return
+		}
+		http.Redirect(response, request, "/latest/meta-data", http.StatusFound)
+	}))
+	defer server.Close()
+	client := load.NewClient()
+	direct, is := client.Transport.(*http.Transport)
+	if !is || direct.Proxy != nil {
+		t.Fatal("a proxy is asked for what pods have")
+	}
+	direct.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+	one := pod("a")
+	one.Status.PodIP = "10.0.0.7"
+	if _, err := load.Direct(client)(t.Context(), one); err == nil || !strings.Contains(err.Error(), "302") {
+		t.Errorf("the answer is %v", err)
+	}
+	if elsewhere.Load() {
+		t.Error("the operator went where the pod sent it")
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -218,7 +217,7 @@ func redisHands() func(controllers.RedisAccess) controllers.RedisHands {
 // fetch reads metrics from the pods, or through the API server where the operator is outside of their network.
 func fetch(client kubernetes.Interface, namespace string) load.Fetch {
 	if namespace != "" {
-		return load.Direct(http.DefaultClient)
+		return load.Direct(load.NewClient())
 	}
 	return load.ThroughServer(client.CoreV1().RESTClient())
 }
