@@ -23,6 +23,10 @@ type verdict struct {
 	reason, message string
 }
 
+// maximumMessage bounds the message of a condition, in bytes. It may have the words of others, such as of a webhook, and the API server
+// refuses a status with more than 32,768 characters in one: users would hear nothing any more.
+const maximumMessage = 1024
+
 // setConditions computes all conditions from the scope.
 func setConditions(s *scope) {
 	redis, hub := redisReady(s), hubReady(s)
@@ -50,7 +54,7 @@ func setConditions(s *scope) {
 			generation = s.cluster.Generation
 		}
 		meta.SetStatusCondition(&s.cluster.Status.Conditions, metav1.Condition{
-			Type: condition, Status: status, Reason: verdict.reason, Message: verdict.message,
+			Type: condition, Status: status, Reason: verdict.reason, Message: cut(verdict.message, maximumMessage),
 			ObservedGeneration: generation, LastTransitionTime: metav1.Time{Time: s.now},
 		})
 	}

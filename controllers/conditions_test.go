@@ -4,9 +4,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -241,6 +243,18 @@ func TestWhilePausedConditionsAreOfTheSpecThatRuns(t *testing.T) {
 		}
 		if condition.ObservedGeneration != want {
 			t.Errorf("%s is of generation %d, want %d", condition.Type, condition.ObservedGeneration, want)
+		}
+	}
+}
+
+// The API server refuses a status with a longer one, so that nothing would be said any more.
+func TestMessagesOfConditionsAreBounded(t *testing.T) {
+	s := observed()
+	s.fail("apply the children", apierrors.NewBadRequest(strings.Repeat("é", 40_000)))
+	setConditions(s)
+	for _, condition := range s.cluster.Status.Conditions {
+		if length := len(condition.Message); length > maximumMessage+len("…") || !utf8.ValidString(condition.Message) {
+			t.Errorf("the message of %s has %d bytes", condition.Type, length)
 		}
 	}
 }
