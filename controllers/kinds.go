@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -69,35 +70,38 @@ func (k *Kinds) Start(ctx context.Context) error {
 	}
 }
 
-// Ask looks for the kinds that are missing so far.
+// Ask looks for the kinds that are missing so far. One that cannot be asked for keeps no other back.
 func (k *Kinds) Ask(ctx context.Context) error {
 	found := false
+	var failures []error
 	for _, kind := range k.Optional {
 		if k.Known(kind) {
 			continue
 		}
-		there, err := k.there(kind)
-		if err != nil {
-			return err
-		}
-		if !there {
-			continue
-		}
-		if err := k.Found(ctx, kind); err != nil {
-			return fmt.Errorf("watch %s: %w", kind.Kind, err)
-		}
-		k.mu.Lock()
-		if k.known == nil {
-			k.known = map[schema.GroupVersionKind]bool{}
-		}
-		k.known[kind] = true
-		k.mu.Unlock()
-		found = true
+		came, err := k.askFor(ctx, kind)
+		found, failures = found || came, append(failures, err)
 	}
 	if found {
 		k.Announce(ctx)
 	}
-	return nil
+	return errors.Join(failures...)
+}
+
+// askFor tells whether a kind has come.
+func (k *Kinds) askFor(ctx context.Context, kind schema.GroupVersionKind) (came bool, err error) {
+	if there, err := k.there(kind); err != nil || !there {
+		return false, err
+	}
+	if err := k.Found(ctx, kind); err != nil {
+		return false, fmt.Errorf("watch %s: %w", kind.Kind, err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known == nil {
+		k.known = map[schema.GroupVersionKind]bool{}
+	}
+	k.known[kind] = true
+	return true, nil
 }
 
 func (k *Kinds) there(kind schema.GroupVersionKind) (bool, error) {
