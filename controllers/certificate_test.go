@@ -18,7 +18,7 @@ func TestAServerIsKnownByItsLastCertificate(t *testing.T) {
 	const name = "demo-redis.default.svc.cluster.local"
 	former, present, foreign := certificatetest.NewAuthority(t), certificatetest.NewAuthority(t), certificatetest.NewAuthority(t)
 	now := time.Now()
-	certificates, key := &Certificates{}, types.NamespacedName{Namespace: "default", Name: "redis-tls"}
+	certificates, key := &Certificates{}, certificateOf{types.NamespacedName{Namespace: "default", Name: "demo"}, "redis-tls"}
 	read := func(a *certificatetest.Authority) *certificate {
 		t.Helper()
 		read := readCertificate(a.IssueUntil(t, now, name).Certificate, a.PEM)
@@ -74,7 +74,7 @@ func TestAFormerAuthorityIsKnownAfterARestart(t *testing.T) {
 func TestAFormerAuthorityIsGoodUntilServersShowTheNext(t *testing.T) {
 	const name = "demo-redis.default.svc.cluster.local"
 	former, present := certificatetest.NewAuthority(t), certificatetest.NewAuthority(t)
-	certificates, key := &Certificates{}, types.NamespacedName{Namespace: "default", Name: "redis-tls"}
+	certificates, key := &Certificates{}, certificateOf{types.NamespacedName{Namespace: "default", Name: "demo"}, "redis-tls"}
 	read := func(a *certificatetest.Authority, version string) *certificate {
 		read := readCertificate(a.IssueUntil(t, time.Now(), name).Certificate, a.PEM)
 		read.version = version

@@ -107,7 +107,7 @@ func (r *Reconciler) redisCertificate(ctx context.Context, s *scope) (*certifica
 	if s.cluster.Spec.Redis.TLS == nil {
 		return &certificate{}, nil
 	}
-	found, err := r.Certificates.find(ctx, s.cluster.Namespace, s.cluster.Spec.Redis.TLS.SecretName)
+	found, err := r.Certificates.find(ctx, certificateOf{s.key(), s.cluster.Spec.Redis.TLS.SecretName})
 	if err != nil || found == nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
@@ -98,7 +97,7 @@ func (r *Reconciler) applyRedisAuth(ctx context.Context, s *scope, state rotatio
 		return err
 	}
 	if secure := s.cluster.Spec.Redis.TLS; secure != nil && s.redisShows() {
-		r.Certificates.settle(types.NamespacedName{Namespace: s.cluster.Namespace, Name: secure.SecretName}, s.facts.redisCertificate)
+		r.Certificates.settle(certificateOf{s.key(), secure.SecretName}, s.facts.redisCertificate)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -63,7 +64,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	cluster := &v1alpha1.ChatCluster{}
 	err := r.Client.Get(ctx, request.NamespacedName, cluster)
 	if apierrors.IsNotFound(err) || err == nil && !cluster.DeletionTimestamp.IsZero() {
-		r.Loads.Forget(request.NamespacedName)
+		r.forget(request.NamespacedName)
 		return ctrl.Result{}, nil // owner references do the rest
 	}
 	if err != nil {
@@ -80,6 +81,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		r.work(ctx, s)
 	}
 	return r.report(ctx, s)
+}
+
+// forget drops what is remembered of a ChatCluster that is gone.
+func (r *Reconciler) forget(cluster types.NamespacedName) {
+	r.Loads.Forget(cluster)
+	r.Applier.Forget(cluster)
+	r.References.Forget(cluster)
+	r.Certificates.Forget(cluster)
 }
 
 // blindFor is how long it may take until what could not be seen is looked at again.

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -35,7 +36,13 @@ type Certificates struct {
 
 	// mu guards known. It is not held while something is read.
 	mu    sync.Mutex
-	known map[types.NamespacedName]*certificate
+	known map[certificateOf]*certificate
+}
+
+// certificateOf is a ChatCluster and the Secret with the certificate of its Redis, in its namespace.
+type certificateOf struct {
+	cluster types.NamespacedName
+	secret  string
 }
 
 // certificate is what everyone may know of one.
@@ -135,22 +142,21 @@ func (c *certificate) verify(connection tls.ConnectionState) error {
 }
 
 // find returns nil if the Secret is not there or has no certificates.
-func (c *Certificates) find(ctx context.Context, namespace, name string) (*certificate, error) {
-	key := types.NamespacedName{Namespace: namespace, Name: name}
+func (c *Certificates) find(ctx context.Context, of certificateOf) (*certificate, error) {
 	metadata := &metav1.PartialObjectMetadata{}
 	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(secretKind))
-	err := c.Metadata.Get(ctx, key, metadata)
+	err := c.Metadata.Get(ctx, types.NamespacedName{Namespace: of.cluster.Namespace, Name: of.secret}, metadata)
 	if apierrors.IsNotFound(err) {
-		c.forget(key)
+		c.drop(func(known certificateOf) bool { return known == of })
 	}
 	if err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	version := string(metadata.UID) + "/" + metadata.ResourceVersion
-	if known := c.remembered(key, version); known != nil {
+	if known := c.remembered(of, version); known != nil {
 		return known, nil
 	}
-	secret, err := get(ctx, c.Uncached, &corev1.Secret{}, namespace, name)
+	secret, err := get(ctx, c.Uncached, &corev1.Secret{}, of.cluster.Namespace, of.secret)
 	if err != nil || secret == nil {
 		return nil, err
 	}
@@ -159,7 +165,7 @@ func (c *Certificates) find(ctx context.Context, namespace, name string) (*certi
 		return nil, nil
 	}
 	read.version = string(secret.UID) + "/" + secret.ResourceVersion
-	c.remember(key, read)
+	c.remember(of, read)
 	return read, nil
 }
 
@@ -172,46 +178,51 @@ func readCertificate(chain, authorities []byte) *certificate {
 	return &certificate{digest: hex.EncodeToString(sum[:]), authorities: authorities}
 }
 
-func (c *Certificates) remembered(key types.NamespacedName, version string) *certificate {
+func (c *Certificates) remembered(of certificateOf, version string) *certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known := c.known[key]; known != nil && known.version == version {
+	if known := c.known[of]; known != nil && known.version == version {
 		return known
 	}
 	return nil
 }
 
-func (c *Certificates) remember(key types.NamespacedName, read *certificate) {
+func (c *Certificates) remember(of certificateOf, read *certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil {
-		c.known = map[types.NamespacedName]*certificate{}
+		c.known = map[certificateOf]*certificate{}
 	}
-	if before := c.known[key]; before != nil {
+	if before := c.known[of]; before != nil {
 		read.former = before.former
 		if !bytes.Equal(before.authorities, read.authorities) {
 			read.former = before.authorities
 		}
 	}
-	c.known[key] = read
+	c.known[of] = read
 }
 
 // settle forgets who vouched for certificates before, now that servers show the one that was read: the key of an authority that
 // was given up may be in wrong hands. shown is nil while the Secret has none that can be read: then nothing is known.
-func (c *Certificates) settle(key types.NamespacedName, shown *certificate) {
+func (c *Certificates) settle(of certificateOf, shown *certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known := c.known[key]; known != nil && shown != nil && known.version == shown.version && known.former != nil {
+	if known := c.known[of]; known != nil && shown != nil && known.version == shown.version && known.former != nil {
 		settled := *known // others may read it
 		settled.former = nil
-		c.known[key] = &settled
+		c.known[of] = &settled
 	}
 }
 
-func (c *Certificates) forget(key types.NamespacedName) {
+// Forget drops what is known of the certificates of a ChatCluster that is gone.
+func (c *Certificates) Forget(cluster types.NamespacedName) {
+	c.drop(func(known certificateOf) bool { return known.cluster == cluster })
+}
+
+func (c *Certificates) drop(which func(certificateOf) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.known, key)
+	maps.DeleteFunc(c.known, func(of certificateOf, _ *certificate) bool { return which(of) })
 }
 
 // keepRedisCertificate makes the one Redis server show the certificate that its Secret has now, whatever may be wrong with the

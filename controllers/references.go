@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,7 +74,7 @@ func referencesOf(spec v1alpha1.ChatClusterSpec) []reference {
 func (r *Reconciler) findReferences(ctx context.Context, s *scope) error {
 	var content []string
 	for _, wanted := range referencesOf(s.cluster.Spec) {
-		hash, err := r.References.hash(ctx, s.cluster.Namespace, wanted)
+		hash, err := r.References.hash(ctx, s.key(), wanted)
 		if err != nil {
 			return err
 		}
@@ -99,12 +100,13 @@ type References struct {
 
 	// mu guards known. It is not held while something is read.
 	mu    sync.Mutex
-	known map[objectName]content
+	known map[referred]content
 }
 
-type objectName struct {
-	kind string
-	types.NamespacedName
+// referred is an object that a ChatCluster refers to, in its namespace.
+type referred struct {
+	by         types.NamespacedName
+	kind, name string
 }
 
 // content is what was read of one version of an object.
@@ -114,8 +116,8 @@ type content struct {
 }
 
 // hash returns the hash of a value; empty for an optional one that is missing.
-func (r *References) hash(ctx context.Context, namespace string, wanted reference) (string, error) {
-	hashes, err := r.hashes(ctx, objectName{wanted.kind, types.NamespacedName{Namespace: namespace, Name: wanted.name}})
+func (r *References) hash(ctx context.Context, cluster types.NamespacedName, wanted reference) (string, error) {
+	hashes, err := r.hashes(ctx, referred{cluster, wanted.kind, wanted.name})
 	if err != nil {
 		return "", err
 	}
@@ -130,39 +132,39 @@ func (r *References) hash(ctx context.Context, namespace string, wanted referenc
 }
 
 // hashes returns nil for an object that is not there.
-func (r *References) hashes(ctx context.Context, name objectName) (map[string]string, error) {
+func (r *References) hashes(ctx context.Context, object referred) (map[string]string, error) {
 	metadata := &metav1.PartialObjectMetadata{}
-	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(name.kind))
-	err := r.Metadata.Get(ctx, name.NamespacedName, metadata)
+	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(object.kind))
+	err := r.Metadata.Get(ctx, types.NamespacedName{Namespace: object.by.Namespace, Name: object.name}, metadata)
 	switch {
 	case apierrors.IsNotFound(err):
-		r.forget(name)
+		r.drop(func(known referred) bool { return known == object })
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("look at %s %s: %w", name.kind, name.Name, err)
+		return nil, fmt.Errorf("look at %s %s: %w", object.kind, object.name, err)
 	}
 	version := string(metadata.UID) + "/" + metadata.ResourceVersion
-	if hashes, known := r.remembered(name, version); known {
+	if hashes, known := r.remembered(object, version); known {
 		return hashes, nil
 	}
-	read, err := r.read(ctx, name)
+	read, err := r.read(ctx, object)
 	if err != nil || read.hashes == nil {
 		return nil, err
 	}
-	r.remember(name, read)
+	r.remember(object, read)
 	return read.hashes, nil
 }
 
-func (r *References) read(ctx context.Context, name objectName) (content, error) {
-	switch name.kind {
+func (r *References) read(ctx context.Context, object referred) (content, error) {
+	switch object.kind {
 	case secretKind:
-		secret, err := get(ctx, r.Uncached, &corev1.Secret{}, name.Namespace, name.Name)
+		secret, err := get(ctx, r.Uncached, &corev1.Secret{}, object.by.Namespace, object.name)
 		if err != nil || secret == nil {
 			return content{}, err
 		}
 		return contentOf(secret, secret.Data, nil), nil
 	default:
-		configMap, err := get(ctx, r.Uncached, &corev1.ConfigMap{}, name.Namespace, name.Name)
+		configMap, err := get(ctx, r.Uncached, &corev1.ConfigMap{}, object.by.Namespace, object.name)
 		if err != nil || configMap == nil {
 			return content{}, err
 		}
@@ -181,24 +183,29 @@ func contentOf(object client.Object, data map[string][]byte, texts map[string]st
 	return content{string(object.GetUID()) + "/" + object.GetResourceVersion(), hashes}
 }
 
-func (r *References) remembered(name objectName, version string) (map[string]string, bool) {
+func (r *References) remembered(object referred, version string) (map[string]string, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, found := r.known[name]
+	known, found := r.known[object]
 	return known.hashes, found && known.version == version
 }
 
-func (r *References) remember(name objectName, read content) {
+func (r *References) remember(object referred, read content) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
-		r.known = map[objectName]content{}
+		r.known = map[referred]content{}
 	}
-	r.known[name] = read
+	r.known[object] = read
 }
 
-func (r *References) forget(name objectName) {
+// Forget drops what is known of what a ChatCluster referred to that is gone.
+func (r *References) Forget(cluster types.NamespacedName) {
+	r.drop(func(known referred) bool { return known.by == cluster })
+}
+
+func (r *References) drop(which func(referred) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.known, name)
+	maps.DeleteFunc(r.known, func(object referred, _ content) bool { return which(object) })
 }

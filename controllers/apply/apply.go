@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,7 +66,13 @@ type Applier struct {
 	mu sync.Mutex
 	// same has the version of each object that differs from what is wanted, and that was the same after that was applied: the API
 	// server writes some value in another way. Without it such an object would be applied for ever.
-	same map[types.UID]string
+	same map[owned]string
+}
+
+// owned is an object of an owner.
+type owned struct {
+	owner types.NamespacedName
+	uid   types.UID
 }
 
 // Apply makes the object as wanted. The configuration has its kind, name and namespace, and the owner as its controller.
@@ -80,7 +87,7 @@ func (a *Applier) Apply(ctx context.Context, owner client.Object, configuration 
 	}
 	written, err := a.write(ctx, wanted)
 	if err == nil && live != nil && written.GetResourceVersion() == live.GetResourceVersion() {
-		a.remember(live)
+		a.remember(owner, live)
 		return Unchanged, nil
 	}
 	return outcome, err
@@ -133,7 +140,7 @@ func (a *Applier) judge(ctx context.Context, owner client.Object, wanted *unstru
 		return "", err
 	}
 	outcome, where, err := compare(wanted, live)
-	if outcome == Repaired && a.remembered(live) {
+	if outcome == Repaired && a.remembered(owner, live) {
 		return Unchanged, nil
 	}
 	if outcome == Repaired {
@@ -154,19 +161,33 @@ func (a *Applier) write(
 	return written, nil
 }
 
-func (a *Applier) remember(live client.Object) {
+func (a *Applier) remember(owner, live client.Object) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.same == nil {
-		a.same = map[types.UID]string{}
+		a.same = map[owned]string{}
 	}
-	a.same[live.GetUID()] = live.GetResourceVersion()
+	a.same[owned{client.ObjectKeyFromObject(owner), live.GetUID()}] = live.GetResourceVersion()
 }
 
-func (a *Applier) remembered(live client.Object) bool {
+func (a *Applier) remembered(owner, live client.Object) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.same[live.GetUID()] == live.GetResourceVersion()
+	return a.same[owned{client.ObjectKeyFromObject(owner), live.GetUID()}] == live.GetResourceVersion()
+}
+
+// Forget drops what is remembered of the objects of an owner that is gone.
+func (a *Applier) Forget(owner types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.same, func(of owned, _ string) bool { return of.owner == owner })
+}
+
+// Known returns how many objects are remembered.
+func (a *Applier) Known() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.same)
 }
 
 // Remove deletes an object that is not wanted any more, if it is there and belongs to the owner.
