@@ -8,10 +8,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// How long to wait after the first failure, and after many.
+// How long to wait after the first failure, and after many: so long that there are two errors in each five minutes. The alert
+// ChatClusterOperatorFailing counts those of five minutes, and would fall silent in between.
 const (
 	firstBackoff = 5 * time.Millisecond
-	mostBackoff  = 1000 * time.Second
+	mostBackoff  = 2 * time.Minute
 )
 
 // Backoff says when to try again with a ChatCluster that could not be brought to its spec: later with each failure, but not later than
