@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/chatcluster/chatcluster/server/signalr/authentication"
@@ -26,7 +28,7 @@ func (c *Config) authenticationKeys() []Key {
 			Description: "Issuer that tokens must name. Any, unless set.",
 		},
 		Key{
-			Name: "JwtAudiences", Group: group, Value: List(&c.JWTAudiences, plain, func(text string) string { return text }),
+			Name: "JwtAudiences", Group: group, Value: audiences(&c.JWTAudiences),
 			Variables:   []string{"JWT_AUDIENCE", "Authentication__Schemes__Bearer__ValidAudience"},
 			Aliases:     []string{"JwtAudience", bearer + "ValidAudience", bearer + "ValidAudiences"},
 			Description: "Audiences of which tokens must name one. Any, unless set.",
@@ -41,7 +43,16 @@ func (c *Config) authenticationKeys() []Key {
 		})
 }
 
-func plain(text string) (string, error) { return text, nil }
+// audiences is one or more: who gives the key wants tokens to be checked, and a slip of the pen must not let all of them in.
+func audiences(target *[]string) Value {
+	parse := func(items []string) ([]string, error) {
+		if len(items) == 0 {
+			return nil, errors.New("names no audience; leave the key out if tokens may name any")
+		}
+		return items, nil
+	}
+	return list(target, parse, func(items []string) string { return strings.Join(items, ",") })
+}
 
 // jwtKey is one or more keys of tokens; empty means that there is none.
 func jwtKey(target *string) Value {
