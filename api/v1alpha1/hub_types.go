@@ -4,6 +4,9 @@ import corev1 "k8s.io/api/core/v1"
 
 // HubSpec is about the hub servers: what runs, where, and how it treats
 // clients.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.path) || !(self.path.lowerAscii() in ['/healthz', '/readyz'])",message="hub.path must not be /healthz or /readyz, in any case: there hub servers say how they are"
+// +kubebuilder:validation:XValidation:rule="!has(self.pathBase) || !(self.pathBase.lowerAscii() in ['/healthz', '/readyz'])",message="hub.pathBase must not be /healthz or /readyz, in any case: there hub servers say how they are"
 type HubSpec struct {
 	// image is the image of the hub servers. Unset, the operator takes the one
 	// of its own release when the cluster is made and keeps it: upgrading the
@@ -156,13 +159,13 @@ type AuthenticationSpec struct {
 	Issuer string `json:"issuer,omitempty"`
 
 	// audiences are those of which tokens must name one (JwtAudiences). None is
-	// any.
+	// any. They have neither spaces nor commas nor semicolons.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^[^,]+$`
+	// +kubebuilder:validation:items:Pattern=`^[^,;\s]+$`
 	Audiences []string `json:"audiences,omitempty"`
 
 	// userClaim is the claim that names the user, and that every token must have
@@ -178,7 +181,7 @@ type AuthenticationSpec struct {
 	// +optional
 	// +default=30
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Maximum=3600
 	ClockSkewSeconds *int32 `json:"clockSkewSeconds,omitempty"`
 }
 

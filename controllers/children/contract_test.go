@@ -10,7 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/children"
@@ -49,13 +52,32 @@ func TestOneServerOfRedisWithTLS(t *testing.T) {
 	}
 }
 
-// TestTheHubServerTakesEachConfiguration asks the hub server itself, as a program: the operator imports nothing of it.
-func TestTheHubServerTakesEachConfiguration(t *testing.T) {
+// takenByTheHubServer returns what fails a test if the hub server refuses the configuration of a ChatCluster. It asks the hub server
+// itself, as a program: the operator imports nothing of it.
+func takenByTheHubServer(t *testing.T) func(*testing.T, children.Wanted) {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "hubserver")
 	output, err := exec.Command("go", "build", "-o", program, "../../server/cmd/hubserver").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build the hub server: %v\n%s", err, output)
 	}
+	return func(t *testing.T, w children.Wanted) {
+		t.Helper()
+		folder := secrets(t)
+		file := filepath.Join(folder, "hub.yaml")
+		text := strings.ReplaceAll(hubConfiguration(t, w), "/etc/chatcluster", folder)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		command := exec.Command(program, "config", "--config", file)
+		command.Env = []string{"POD_IP=10.0.0.7"}
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s\n%s", err, output, text)
+		}
+	}
+}
+
+func TestTheHubServerTakesEachConfiguration(t *testing.T) {
 	samples, err := filepath.Glob(filepath.Join(sampletest.Folder(), "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -66,21 +88,77 @@ func TestTheHubServerTakesEachConfiguration(t *testing.T) {
 			all[name] = wanted(t, name)
 		}
 	}
+	taken := takenByTheHubServer(t)
 	for name, w := range all {
-		t.Run(name, func(t *testing.T) {
-			folder := secrets(t)
-			file := filepath.Join(folder, "hub.yaml")
-			text := strings.ReplaceAll(hubConfiguration(t, w), "/etc/chatcluster", folder)
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			command := exec.Command(program, "config", "--config", file)
-			command.Env = []string{"POD_IP=10.0.0.7"}
-			if output, err := command.CombinedOutput(); err != nil {
-				t.Errorf("%v: %s\n%s", err, output, text)
-			}
-		})
+		t.Run(name, func(t *testing.T) { taken(t, w) })
 	}
+}
+
+// Hub servers that refuse what the API server has taken are a roll-out that sticks.
+func TestTheHubServerTakesTheBoundsOfEachNumber(t *testing.T) {
+	taken := takenByTheHubServer(t)
+	all := append(numbers(t, "hub"), numbers(t, "backplane")...)
+	if len(all) < 15 {
+		t.Fatalf("there are %d numbers: are they not where this test looks?", len(all))
+	}
+	for _, number := range all {
+		for _, value := range []int64{number.least, number.greatest} {
+			t.Run(fmt.Sprintf("%s=%d", strings.Join(number.path, "."), value), func(t *testing.T) {
+				spec := map[string]any{
+					"hub":       map[string]any{"authentication": map[string]any{"key": map[string]any{"name": "tokens", "key": "key"}}},
+					"backplane": map[string]any{"mode": "Streams", "streams": map[string]any{}},
+				}
+				if err := unstructured.SetNestedField(spec, value, number.path...); err != nil {
+					t.Fatal(err)
+				}
+				taken(t, wantedOf(t, spec))
+			})
+		}
+	}
+}
+
+// wantedOf is minimal.yaml with another spec.
+func wantedOf(t *testing.T, spec map[string]any) children.Wanted {
+	t.Helper()
+	manifest, err := yaml.Marshal(map[string]any{"kind": "ChatCluster", "metadata": map[string]any{"name": "minimal"}, "spec": spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := wanted(t, "minimal.yaml")
+	w.Cluster = sampletest.Parse(t, string(manifest))
+	return w
+}
+
+// number is a field of the spec with a least and a greatest value.
+type number struct {
+	path            []string
+	least, greatest int64
+}
+
+// numbers are those in a part of the spec, as the definition of the kind has them, but for those in lists.
+func numbers(t *testing.T, part string) []number {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(sampletest.CRDFolder(), "chatcluster.dev_chatclusters.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	definition := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.Unmarshal(text, definition); err != nil {
+		t.Fatal(err)
+	}
+	spec := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	return numbersIn(spec.Properties[part], []string{part})
+}
+
+func numbersIn(schema apiextensionsv1.JSONSchemaProps, path []string) []number {
+	if schema.Type == "integer" && schema.Minimum != nil && schema.Maximum != nil {
+		return []number{{path, int64(*schema.Minimum), int64(*schema.Maximum)}}
+	}
+	var found []number
+	for name, property := range schema.Properties {
+		found = append(found, numbersIn(property, append(slices.Clone(path), name))...)
+	}
+	return found
 }
 
 // TestEachFileIsMounted looks for every file that a configuration names, and for every volume, in the container's mounts.
