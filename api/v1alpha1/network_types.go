@@ -6,6 +6,7 @@ import networkingv1 "k8s.io/api/networking/v1"
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.nodePort) || self.type != 'ClusterIP'",message="service.nodePort needs type NodePort or LoadBalancer"
 // +kubebuilder:validation:XValidation:rule="!has(self.loadBalancerClass) || self.type == 'LoadBalancer'",message="service.loadBalancerClass needs type LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="self.type != 'LoadBalancer' || oldSelf.type != 'LoadBalancer' || has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass)",message="service.loadBalancerClass cannot be set, changed or removed while service.type is LoadBalancer: Kubernetes forbids it. Give the Service another type first"
 type ServiceSpec struct {
 	// type is how the Service is published.
 	// +optional
@@ -21,7 +22,7 @@ type ServiceSpec struct {
 	NodePort int32 `json:"nodePort,omitempty"`
 
 	// loadBalancerClass is who makes the load balancer. Unset is the default of
-	// the Kubernetes cluster.
+	// the Kubernetes cluster. It stays as it is while the type is LoadBalancer.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
