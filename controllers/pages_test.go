@@ -47,7 +47,7 @@ func TestChatClustersThatPagesShowAreSuchAsTheAPIKnows(t *testing.T) {
 
 func TestAnnotationsThatPagesNameAreThoseOfTheAPI(t *testing.T) {
 	known := []string{v1alpha1.AnnotationRotateRedisPassword, v1alpha1.AnnotationRotateClusterKey, v1alpha1.AnnotationUpgradeImages,
-		v1alpha1.AnnotationAcceptRedisLoss}
+		v1alpha1.AnnotationAcceptRedisLoss, v1alpha1.AnnotationVersion}
 	named := map[string]bool{}
 	for page, text := range pages(t) {
 		for _, annotation := range regexp.MustCompile(regexp.QuoteMeta(v1alpha1.Group)+`/[a-z-]+[a-z](=|\x60)`).FindAllString(text, -1) {

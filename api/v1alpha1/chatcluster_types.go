@@ -10,6 +10,7 @@ import (
 // any hub server serves any client.
 //
 // +kubebuilder:object:root=true
+// +kubebuilder:metadata:annotations="chatcluster.dev/version=0.1.0"
 // +kubebuilder:subresource:status
 // +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
 // +kubebuilder:resource:shortName=cc,categories=all

@@ -49,3 +49,7 @@ const (
 	// AnnotationAnswered is on Secrets: the value of the annotation that they were last made anew for.
 	AnnotationAnswered = Group + "/answered"
 )
+
+// AnnotationVersion is on the definition of the kind: the version of the project that it is of. Who brings the definition up to date
+// does not go back.
+const AnnotationVersion = Group + "/version"

@@ -30,7 +30,9 @@ Words before.
 ## 1.2.0
 `
 	chart    = "apiVersion: v2\nname: chatcluster\nversion: 1.2.3\nappVersion: 1.2.3\n"
-	manifest = `image: docker.io/chatcluster/operator:1.2.3
+	manifest = `annotations:
+  chatcluster.dev/version: 1.2.3
+image: docker.io/chatcluster/operator:1.2.3
 args:
   - --hub-image=docker.io/chatcluster/hubserver:1.2.3
   - --redis-image=docker.io/redis:7.0
@@ -85,6 +87,7 @@ func TestAReleaseIsOfOneVersionThroughout(t *testing.T) {
 		"another chart":        {chartPath, "version: 1.2.2\nappVersion: 1.2.1\n", []string{`version is "1.2.2"`, `appVersion is "1.2.1"`}},
 		"a chart that is none": {chartPath, "{", []string{chartPath}},
 		"another image":        {manifestPath, strings.Replace(manifest, "hubserver:1.2.3", "hubserver:1.2.2", 1), []string{"hubserver:1.2.2"}},
+		"another definition":   {manifestPath, strings.Replace(manifest, "version: 1.2.3", "version: 1.2.30", 1), []string{"definition of the kind of version 1.2.3"}},
 		"no image":             {manifestPath, "", []string{"chatcluster/operator", "chatcluster/hubserver"}},
 		"a README that waits":  {"README.md", "There is no release\nyet: make images.\n", []string{"README.md says"}},
 		"another chart named":  {"README.md", strings.Replace(readme, "--version 1.2.3", "--version 1.2.2", 1), []string{`README.md says "--version 1.2.2"`}},

@@ -80,7 +80,8 @@ func checkChart(checkout fs.FS, version string) error {
 	return errors.Join(problems...)
 }
 
-// checkManifest complains about install.yaml if it lacks one of our images, or has one of another version.
+// checkManifest complains about install.yaml if it lacks one of our images, or has one or the definition of the kind of another
+// version.
 func checkManifest(checkout fs.FS, version string) error {
 	content, err := fs.ReadFile(checkout, manifestPath)
 	if err != nil {
@@ -98,6 +99,10 @@ func checkManifest(checkout fs.FS, version string) error {
 		if !slices.Contains(found, image) {
 			problems = append(problems, fmt.Errorf("%s does not name the image docker.io/chatcluster/%s", manifestPath, image))
 		}
+	}
+	if definition := "chatcluster.dev/version: " + version + "\n"; !strings.Contains(string(content), definition) {
+		problems = append(problems, fmt.Errorf("%s does not have the definition of the kind of version %s: change the marker in api/v1alpha1 and run make manifests",
+			manifestPath, version))
 	}
 	return errors.Join(problems...)
 }

@@ -10,10 +10,13 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	semantic "k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/yaml"
+
+	"github.com/chatcluster/chatcluster/api/v1alpha1"
 )
 
 // applyCRDCommand is the first argument that makes the operator do nothing but that: helm installs a
@@ -46,7 +49,8 @@ func applyCRD(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // replaceCRD replaces the spec as a whole: server-side apply would leave fields that are gone from the new definition,
-// because they belong to whoever made the old one.
+// because they belong to whoever made the old one. It does not go back: the operator of another namespace may need what a newer
+// definition has, and the API server would drop that from all ChatClusters.
 func replaceCRD(ctx context.Context, cluster client.Client, wanted *unstructured.Unstructured, stdout io.Writer) error {
 	present := &unstructured.Unstructured{}
 	present.SetGroupVersionKind(wanted.GroupVersionKind())
@@ -58,10 +62,16 @@ func replaceCRD(ctx context.Context, cluster client.Client, wanted *unstructured
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", wanted.GetName(), err)
 	}
+	if later(present, wanted) {
+		_, _ = fmt.Fprintf(stdout, "%s stays as it is, of version %s; this one is of %s. To go back all the same, do this and install again: kubectl annotate crd %s %s-\n",
+			present.GetName(), versionOf(present), versionOf(wanted), present.GetName(), v1alpha1.AnnotationVersion)
+		return nil
+	}
 	annotations := present.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
+	delete(annotations, v1alpha1.AnnotationVersion)
 	maps.Copy(annotations, wanted.GetAnnotations())
 	present.SetAnnotations(annotations)
 	present.Object["spec"] = wanted.Object["spec"]
@@ -69,6 +79,18 @@ func replaceCRD(ctx context.Context, cluster client.Client, wanted *unstructured
 		return fmt.Errorf("updating %s: %w", wanted.GetName(), err)
 	}
 	return nil
+}
+
+// later tells whether one definition is of a later version than another. Nobody knows of one without a version, or with one that is
+// no semantic version.
+func later(one, other *unstructured.Unstructured) bool {
+	left, leftErr := semantic.ParseSemantic(versionOf(one))
+	right, rightErr := semantic.ParseSemantic(versionOf(other))
+	return leftErr == nil && rightErr == nil && right.LessThan(left)
+}
+
+func versionOf(definition *unstructured.Unstructured) string {
+	return definition.GetAnnotations()[v1alpha1.AnnotationVersion]
 }
 
 func readCRD(path string) (*unstructured.Unstructured, error) {
