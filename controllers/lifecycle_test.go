@@ -151,7 +151,7 @@ func TestEachChangeOfTheSpecDoesTheLeastThatIsNeeded(t *testing.T) {
 		{name: "memory of Redis", patch: "{spec: {redis: {memory: {maximum: 64Mi, policy: allkeys-lru}}}}", restarts: true},
 		{name: "logging", patch: "{spec: {logging: {level: debug}}}", rolls: true},
 		{name: "drain", patch: "{spec: {drain: {timeoutSeconds: 90}}}", rolls: true, check: func() error {
-			if got := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.Spec.TerminationGracePeriodSeconds; got != 100 {
+			if got := *get(o, &appsv1.Deployment{}, "demo-hub").Spec.Template.Spec.TerminationGracePeriodSeconds; got != 110 { // 5 + 90, 10 for the end, and 5
 				return fmt.Errorf("the grace period is %d", got)
 			}
 			return nil

@@ -72,9 +72,10 @@ type DrainSpec struct {
 	// +kubebuilder:validation:Maximum=3600
 	PeriodSeconds *int32 `json:"periodSeconds,omitempty"`
 
-	// timeoutSeconds is how long that and the end may take together, after the
-	// delay (with it, ShutdownTimeout). What is not done by then is cut. Unset: as
-	// long as its clients need, 200 of them a second, by hub.limits.connections,
+	// timeoutSeconds is how long all of its clients may take to leave, after the
+	// delay. Up to 10 s more are for its own end (with both, ShutdownTimeout).
+	// What is not done by then is cut. Unset: as long as its clients need, 200 of
+	// them a second, by hub.limits.connections,
 	// autoscaling.connectionsPerReplica and the clients that were seen when hub
 	// servers were last replaced.
 	// +optional

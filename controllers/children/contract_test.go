@@ -117,6 +117,24 @@ func TestTheHubServerTakesTheBoundsOfEachNumber(t *testing.T) {
 	}
 }
 
+// What the API server takes of spec.drain the hub server must find room for in its timeout.
+func TestTheHubServerTakesEachDrain(t *testing.T) {
+	taken := takenByTheHubServer(t)
+	for _, delay := range []int64{0, 10, 600} {
+		for _, period := range []int64{0, 28, 3600} {
+			for _, timeout := range []int64{0, period + 1, 7200} {
+				t.Run(fmt.Sprintf("delay %d, period %d, timeout %d", delay, period, timeout), func(t *testing.T) {
+					drain := map[string]any{"delaySeconds": delay, "periodSeconds": period}
+					if timeout > 0 {
+						drain["timeoutSeconds"] = timeout
+					}
+					taken(t, wantedOf(t, map[string]any{"drain": drain}))
+				})
+			}
+		}
+	}
+}
+
 // wantedOf is minimal.yaml with another spec.
 func wantedOf(t *testing.T, spec map[string]any) children.Wanted {
 	t.Helper()

@@ -55,7 +55,7 @@ func For(spec v1alpha1.ChatClusterSpec, clients int64) Plan {
 		plan.Pace = seconds(*spec.Rollout.MinReadySeconds)
 	}
 	if asked := seconds(spec.Drain.TimeoutSeconds); asked > 0 {
-		plan.Timeout = plan.Delay + asked
+		plan.Timeout = plan.Delay + asked + ending(plan.Delay+asked)
 		plan.Grace = max(plan.Timeout+margin, leastGrace)
 		return plan
 	}
@@ -63,6 +63,16 @@ func For(spec v1alpha1.ChatClusterSpec, clients int64) Plan {
 	plan.Grace = max(max(plan.Delay, leastDelay)+sending+parking+calling+margin, leastGrace)
 	plan.Timeout = plan.Grace - margin
 	return plan
+}
+
+// endingPart is the part of a drain's time that the end itself has on top, calling at most.
+const endingPart = 3
+
+// ending is what a hub server needs beyond its drain. It keeps a quarter of its timeout for that, 10 s at most (Budget of package
+// server/host/drain, which the operator does not import): what is not added here, its clients would lack. In whole seconds, as in
+// the configuration.
+func ending(drain time.Duration) time.Duration {
+	return min(calling, (drain/endingPart + time.Second - 1).Truncate(time.Second))
 }
 
 // foreseen is the number of clients of one hub server that the spec speaks of.

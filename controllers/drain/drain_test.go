@@ -40,8 +40,8 @@ func TestTheGracePeriodFollowsFromClientsAndDrain(t *testing.T) {
 		}), 0, 135, 140, 15},
 		"a long delay":         {spec(func(s *v1alpha1.ChatClusterSpec) { s.Drain.DelaySeconds = ptr.To[int32](60) }), 0, 95, 100, 70},
 		"a long period":        {spec(func(s *v1alpha1.ChatClusterSpec) { s.Drain.PeriodSeconds = ptr.To[int32](600) }), 0, 635, 640, 605},
-		"a time of the user's": {spec(func(s *v1alpha1.ChatClusterSpec) { s.Drain.TimeoutSeconds = 90 }), 100_000, 95, 100, 505},
-		"a short one":          {spec(func(s *v1alpha1.ChatClusterSpec) { s.Drain.TimeoutSeconds = 20 }), 0, 25, 60, 15},
+		"a time of the user's": {spec(func(s *v1alpha1.ChatClusterSpec) { s.Drain.TimeoutSeconds = 90 }), 100_000, 105, 110, 505},
+		"a short one":          {spec(func(s *v1alpha1.ChatClusterSpec) { s.Drain.TimeoutSeconds = 20 }), 0, 34, 60, 15},
 		"a pace of the user's": {spec(func(s *v1alpha1.ChatClusterSpec) { s.Rollout.MinReadySeconds = ptr.To[int32](0) }), 8000, 75, 80, 0},
 		"beyond all bounds":    {spec(), 1 << 62, 3635, 3640, 3605},
 	} {
@@ -73,7 +73,13 @@ func TestAHubServerHasTheTimeThatItsClientsNeed(t *testing.T) {
 		if plan.Grace < needs || plan.Grace < time.Minute {
 			t.Fatalf("the grace period is %s, needed are %s", plan.Grace, needs)
 		}
-		if plan.Timeout >= plan.Grace || plan.Timeout <= plan.Delay+plan.Period {
+		s.Drain.TimeoutSeconds = rapid.Int32Range(1, 7200).Draw(t, "timeout")
+		asked := drain.For(s, clients)
+		// A quarter of its time, 10 s at most, a hub server keeps for itself.
+		if left := asked.Timeout - min(10*time.Second, asked.Timeout/4); left < asked.Delay+time.Duration(s.Drain.TimeoutSeconds)*time.Second {
+			t.Fatalf("of %s, %s are left for clients, asked are %d s after %s", asked.Timeout, left, s.Drain.TimeoutSeconds, asked.Delay)
+		}
+		if plan.Timeout >= plan.Grace || asked.Timeout >= asked.Grace || plan.Timeout <= plan.Delay+plan.Period {
 			t.Fatalf("the server gives itself %s of %s for %s and %s", plan.Timeout, plan.Grace, plan.Delay, plan.Period)
 		}
 	})

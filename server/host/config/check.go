@@ -1,6 +1,11 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/chatcluster/chatcluster/server/host/drain"
+)
 
 // Check returns what is wrong with keys that do not fit together, as Problem does. It opens no file.
 func (c *Config) Check() error {
@@ -57,9 +62,16 @@ func (c *Config) checkSecrets() error {
 }
 
 func (c *Config) checkShutdown() error {
-	if draining := c.DrainDelay + c.DrainPeriod; draining != 0 && draining >= c.ShutdownTimeout {
-		return Problem("ShutdownTimeout", "is %s, which is no longer than DrainDelay and DrainPeriod together (%s); allowed is more than that",
-			formatDuration(c.ShutdownTimeout), formatDuration(draining))
+	draining, budget := c.DrainDelay+c.DrainPeriod, drain.Budget(c.ShutdownTimeout)
+	if draining <= budget {
+		return nil
 	}
-	return nil
+	return Problem("ShutdownTimeout", "is %s, of which %s are for the end itself: DrainDelay and DrainPeriod, together %s, do not fit; allowed is %s or more",
+		formatDuration(c.ShutdownTimeout), formatDuration(c.ShutdownTimeout-budget), formatDuration(draining),
+		formatDuration(wholeSeconds(drain.TimeoutFor(draining))))
+}
+
+// wholeSeconds rounds up: people write whole seconds.
+func wholeSeconds(of time.Duration) time.Duration {
+	return (of + time.Second - 1).Truncate(time.Second)
 }

@@ -77,7 +77,7 @@ func (c *Config) operationKeys() []Key {
 		{
 			Name: "ShutdownTimeout", Group: group, Default: "20s", Value: Duration(&c.ShutdownTimeout, shortest, day),
 			Variables:   []string{"ShutdownTimeout"},
-			Description: "How long a server that was told to end may take, DrainDelay and DrainPeriod included. What is not done by then is cut.",
+			Description: "How long a server that was told to end may take, DrainDelay and DrainPeriod included. A quarter of it, 10 s at most, is for the end itself. What is not done by then is cut.",
 		},
 		{
 			Name: "LogLevel", Group: group, Default: "info", Value: level(&c.LogLevel),

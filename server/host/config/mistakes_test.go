@@ -180,6 +180,8 @@ func mistakes() []mistake {
 		ofArgs("--maximum-connections=-1"),
 		ofArgs("--maximum-streams-per-client=0"),
 		ofArgs("--drain-delay=10s", "--drain-period=10s"),
+		ofArgs("--drain-delay=10s", "--drain-period=28s", "--shutdown-timeout=40s"),
+		ofArgs("--drain-delay=100ms", "--shutdown-timeout=100ms"),
 		// the command line
 		ofArgs("--keepalive=5s"),
 		ofArgs("--KeepAliveInterval=5s"),

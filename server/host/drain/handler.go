@@ -53,7 +53,7 @@ func (r *Runner) Progress() Progress {
 	defer r.mu.Unlock()
 	if p := r.present; p != nil {
 		since := p.began.UTC()
-		deadline := p.deadline(p.ending, r.options.Timeout-r.reserve()).UTC()
+		deadline := p.deadline(p.ending, Budget(r.options.Timeout)).UTC()
 		progress.State, progress.Since, progress.Deadline, progress.Ending = Draining, &since, &deadline, !p.ending.IsZero()
 		if p.drained {
 			progress.State = Drained

@@ -100,10 +100,6 @@ const (
 	step        = 50 * time.Millisecond
 	askInterval = time.Second
 	logInterval = 5 * time.Second
-	// mostReserve is for the end itself: connections get time to close, calls that still run to return. A short timeout gives
-	// a part of itself.
-	mostReserve = 10 * time.Second
-	reservePart = 4
 )
 
 // New returns a Runner that does nothing yet.
@@ -232,7 +228,7 @@ func (r *Runner) step(p *run) (over bool) {
 	r.mu.Lock()
 	p.drained = drained
 	r.mu.Unlock()
-	return ending && (drained || now >= plan.Deadline+r.reserve()/2 || due.TellAll && count.Stateful+count.Stateless+count.LongPolling == 0)
+	return ending && (drained || now >= plan.Deadline+reserve(r.options.Timeout)/2 || due.TellAll && count.Stateful+count.Stateless+count.LongPolling == 0)
 }
 
 func (r *Runner) do(p *run, due balance.Step, now, deadline time.Duration) {
@@ -258,7 +254,7 @@ func (r *Runner) plan(p *run) (plan balance.Goodbye, ending bool) {
 	ended := p.ending
 	r.mu.Unlock()
 	plan = balance.Goodbye{Delay: r.options.Delay, Period: r.options.Period, Rate: r.options.Rate, Stays: ended.IsZero()}
-	plan.Deadline = p.deadline(ended, r.options.Timeout-r.reserve()).Sub(p.began)
+	plan.Deadline = p.deadline(ended, Budget(r.options.Timeout)).Sub(p.began)
 	if r.options.Delay > 0 && r.options.Takers != nil {
 		plan.Patience = max(0, plan.Deadline-plan.Delay-plan.Period)
 	}
@@ -272,8 +268,6 @@ func (p *run) deadline(ended time.Time, timeout time.Duration) time.Time {
 	}
 	return ended.Add(timeout)
 }
-
-func (r *Runner) reserve() time.Duration { return min(mostReserve, r.options.Timeout/reservePart) }
 
 // quiet is how long nobody must have come: load balancers may not have noticed yet. Who stands alone need not wait for them
 // a second time.
