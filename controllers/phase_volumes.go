@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -98,7 +99,7 @@ func (r *Reconciler) growSet(ctx context.Context, s *scope, set *appsv1.Stateful
 		return fmt.Errorf("list the claims of %s: %w", set.Name, err)
 	}
 	var stuck error
-	grown, total := 0, 0
+	waits, grown, total := "", 0, 0
 	for at := range claims.Items {
 		claim := &claims.Items[at]
 		if !strings.HasPrefix(claim.Name, children.DataVolume+"-"+set.Name+"-") {
@@ -108,15 +109,14 @@ func (r *Reconciler) growSet(ctx context.Context, s *scope, set *appsv1.Stateful
 		if err := r.growClaim(ctx, claim, size); err != nil {
 			return err
 		}
-		switch capacity := claim.Status.Capacity[corev1.ResourceStorage]; {
-		case capacity.Cmp(size) >= 0:
+		if capacity := claim.Status.Capacity[corev1.ResourceStorage]; capacity.Cmp(size) >= 0 {
 			grown++
-		case stuck == nil:
-			stuck = resizeError(claim)
+			continue
 		}
+		stuck, waits = cmp.Or(stuck, resizeError(claim)), cmp.Or(waits, pendingResize(claim))
 	}
 	s.lookAgain(lookAtVolumes)
-	s.growing = fmt.Sprintf("%d of %s of StatefulSet %s have grown to %s", grown, count(bounded(total), "volume"), set.Name, size.String())
+	s.growing = fmt.Sprintf("%d of %s of StatefulSet %s have grown to %s", grown, count(bounded(total), "volume"), set.Name, size.String()) + waits
 	if grown < total {
 		return stuck
 	}
@@ -158,4 +158,17 @@ func resizeError(claim *corev1.PersistentVolumeClaim) error {
 		}
 	}
 	return nil
+}
+
+// pendingResize is what those should know who wait for a claim whose file system has not grown with its volume. Most nodes do that
+// while a pod uses it, soon; some only before a pod starts. The pods are ended by who knows when that suits, one after another.
+func pendingResize(claim *corev1.PersistentVolumeClaim) string {
+	for _, condition := range claim.Status.Conditions {
+		if condition.Type == corev1.PersistentVolumeClaimFileSystemResizePending && condition.Status == corev1.ConditionTrue {
+			pod := strings.TrimPrefix(claim.Name, children.DataVolume+"-")
+			return fmt.Sprintf("; the file system of %s has not: if its node cannot do that in use, it waits for a restart of pod %s (kubectl delete pod %s)",
+				claim.Name, pod, pod)
+		}
+	}
+	return ""
 }

@@ -192,6 +192,33 @@ func TestVolumesThatFailToGrowAreToldUntilTheyHaveGrown(t *testing.T) {
 	}
 }
 
+// Some drivers grow a file system only while no pod uses it. Nobody but the user knows when a pod may be restarted.
+func TestAVolumeThatWaitsForARestartOfItsPodSaysSo(t *testing.T) {
+	o := runOperator(t)
+	o.storageClass("grows", true)
+	o.chatCluster("demo", "{redis: {mode: Sentinel, sentinel: {replicas: 1}, storage: {size: 1Gi, className: grows}}}")
+	o.ready("demo")
+	for _, pod := range []string{"demo-redis-0", "demo-redis-1"} {
+		o.claim("demo-redis", pod, "grows")
+	}
+	o.patch("demo", "{spec: {redis: {storage: {size: 3Gi}}}}")
+	o.condition("demo", v1alpha1.ConditionProgressing, metav1.ConditionTrue, v1alpha1.ReasonGrowing)
+	o.eventually(func() error { return o.resize("demo-redis-0") })
+	claim := get(o, &corev1.PersistentVolumeClaim{}, "data-demo-redis-1")
+	claim.Status.Conditions = []corev1.PersistentVolumeClaimCondition{{
+		Type: corev1.PersistentVolumeClaimFileSystemResizePending, Status: corev1.ConditionTrue,
+		Message: "Waiting for user to (re-)start a pod to finish file system resize of volume on node.",
+	}}
+	if err := o.admin.Status().Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	o.patch("demo", "{metadata: {annotations: {look: again}}}")
+	o.message("demo", v1alpha1.ConditionProgressing, "1 of 2 volumes of StatefulSet demo-redis have grown to 3Gi; the file system of data-demo-redis-1 has not:")
+	o.message("demo", v1alpha1.ConditionProgressing, "it waits for a restart of pod demo-redis-1 (kubectl delete pod demo-redis-1)")
+	o.eventually(func() error { return o.resize("demo-redis-1") })
+	o.eventually(func() error { return o.orphan("demo-redis") })
+}
+
 // growAndReplace does what only a Redis of several servers needs the operator's rights for.
 func (o *operator) growAndReplace() {
 	o.t.Helper()
