@@ -2,7 +2,6 @@ package signalr
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +65,8 @@ type connection struct {
 	// activity is what runs for the connection, membership what changes its groups.
 	activity   activity
 	membership door
+	// lost is set when the connection has ended here, not by going to another server: its client answers no call any more.
+	lost atomic.Bool
 	// willing is set when another server may have the connection if its client goes there.
 	willing atomic.Bool
 	// awaySince is when the client was last sent away, sentAway when by SendSomeAway, offered when its connection was last offered
@@ -140,17 +141,14 @@ func (c *connection) send(ctx context.Context, message protocol.Message) error {
 	return nil
 }
 
-// sendMessage queues a message that came from Clients, waiting while the client is behind.
+// sendMessage queues a message that came from Clients, waiting while the client is behind. Its errors are those of
+// transport.Connection.SendWhenRoom.
 func (c *connection) sendMessage(ctx context.Context, message backplane.Message) error {
 	payload := c.hub.invocationPayload(c.protocolIndex, message)
 	if payload == nil {
 		return errNoEncoding
 	}
-	err := c.transport.SendWhenRoom(ctx, payload)
-	if errors.Is(err, transport.ErrConnectionClosed) {
-		return nil // as to a client that does not exist
-	}
-	return err
+	return c.transport.SendWhenRoom(ctx, payload)
 }
 
 // closeWithError ends the connection because of a fault, and invites the client to connect again.
@@ -196,6 +194,9 @@ func (c *connection) end(cause error) {
 	}
 	c.inbox.close()
 	c.cancel(context.Canceled)
+	// Before OnDisconnected: whoever waits for an answer may have what that waits for.
+	c.lost.Store(true)
+	c.hub.results.connectionEnded(c.id())
 	if previous == phaseOpen {
 		c.hub.running.Go(c.tearDown)
 	}
@@ -209,7 +210,7 @@ func (c *connection) tearDown() {
 		c.hub.disconnected(c, c.cause)
 	}
 	c.hub.index.remove(c)
-	c.hub.results.connectionEnded(c.id())
+	c.hub.results.connectionEnded(c.id()) // nobody finds it any more
 }
 
 // advance moves from one phase to the next. It reports false if the connection is in another phase or has ended.

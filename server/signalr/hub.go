@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -137,7 +138,11 @@ func (h *Hub) encode(id, target string, arguments []any) (backplane.Message, err
 // publish sends a message to all clients of target. One for a single local client takes no detour.
 func (h *Hub) publish(ctx context.Context, target backplane.Target, message backplane.Message) error {
 	if target.Scope == backplane.ScopeConnection {
-		return h.toConnection(ctx, target.Name, message, func(string) error { return nil })
+		err := h.toConnection(ctx, target.Name, message, func(*connection) error { return nil })
+		if errors.Is(err, transport.ErrConnectionClosed) {
+			return nil // as to a client that does not exist
+		}
+		return err
 	}
 	return h.backplane.Publish(ctx, target, message)
 }

@@ -59,12 +59,12 @@ func (c *connection) letIn() {
 }
 
 // toConnection sends a message to one connection: directly if it is here, through the backplane if it is elsewhere, or moves, or has
-// just moved. before is called before each attempt with the id of the connection if it is here, else with "".
-func (h *Hub) toConnection(ctx context.Context, connectionID string, message backplane.Message, before func(local string) error) error {
+// just moved. before is called before each attempt with the connection if it is here, else with nil.
+func (h *Hub) toConnection(ctx context.Context, connectionID string, message backplane.Message, before func(local *connection) error) error {
 	for {
 		c := h.index.find(connectionID)
 		if c != nil {
-			if err := before(connectionID); err != nil {
+			if err := before(c); err != nil {
 				return err
 			}
 			if err := c.sendMessage(ctx, message); !errors.Is(err, transport.ErrDiverted) {
@@ -81,7 +81,7 @@ func (h *Hub) toConnection(ctx context.Context, connectionID string, message bac
 // nothing. If that has changed meanwhile, or may be handed to again, or while this way was closed, it sends nothing, and one has to look again: whoever takes
 // this way before a connection comes here has to have sent before reopen lets others hand over theirs directly.
 func (h *Hub) roundabout(
-	ctx context.Context, connectionID string, found *connection, message backplane.Message, before func(local string) error,
+	ctx context.Context, connectionID string, found *connection, message backplane.Message, before func(local *connection) error,
 ) (again bool, err error) {
 	if closed := h.detours.enter(connectionID); closed != nil {
 		select {
@@ -95,7 +95,7 @@ func (h *Hub) roundabout(
 	if h.index.find(connectionID) != found || found != nil && !found.transport.Diverted() {
 		return true, nil
 	}
-	if err := before(""); err != nil {
+	if err := before(nil); err != nil {
 		return false, err
 	}
 	return false, h.backplane.Publish(ctx, backplane.Target{Scope: backplane.ScopeConnection, Name: connectionID}, message)

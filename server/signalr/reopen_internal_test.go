@@ -20,7 +20,7 @@ func (c *countingBackplane) Publish(context.Context, backplane.Target, backplane
 	return nil
 }
 
-func nothingBefore(string) error { return nil }
+func nothingBefore(*connection) error { return nil }
 
 // What it sends now would come behind what others hand over directly to the connection that is here.
 func TestWhoDidNotFindAConnectionLooksAgainWhenItHasComeMeanwhile(t *testing.T) {
@@ -63,7 +63,7 @@ func TestTheWayRoundIsClosedOnlyWhenAllWhoTookItHaveSent(t *testing.T) {
 		hub := &Hub{index: newIndex(), backplane: plane}
 		goOn, publishedBefore := make(chan struct{}), -1
 		go func() {
-			_, _ = hub.roundabout(t.Context(), "c", nil, backplane.Message{}, func(string) error {
+			_, _ = hub.roundabout(t.Context(), "c", nil, backplane.Message{}, func(*connection) error {
 				<-goOn
 				return nil
 			})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/server/signalr/backplane"
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
+	"github.com/chatcluster/chatcluster/server/signalr/transport"
 )
 
 // results are the calls of client methods whose results are awaited: by this server, or by another one for which a client
@@ -146,7 +147,7 @@ func (r *results) connectionEnded(connectionID string) {
 	}
 	r.mu.Unlock()
 	for _, result := range lost {
-		result.settle(nil, nil, connectionFault("Connection '%s' disconnected.", connectionID, ErrConnectionLost))
+		result.settle(nil, nil, connectionLost(connectionID))
 	}
 }
 
@@ -166,6 +167,9 @@ func (h *Hub) forwardedResult(id, returnTo string, c *connection) bool {
 		h.running.Go(func() { h.returnResult(returnTo, codec.Name(), frame) })
 	}
 	if h.results.expect(id, &pendingResult{connectionID: c.id(), returnTo: returnTo, settle: settle}) {
+		if c.lost.Load() { // looked at last: an end after this settles the call
+			h.results.connectionEnded(c.id())
+		}
 		return true
 	}
 	settle(nil, nil, tooManyOwed(c.id()))
@@ -225,12 +229,22 @@ func (h *Hub) invokeClient(ctx context.Context, connectionID string, result any,
 // sendInvocation sends a call whose result is awaited. The client that it is handed to directly has to answer here.
 func (h *Hub) sendInvocation(ctx context.Context, connectionID string, message backplane.Message) error {
 	id := message.InvocationID
-	err := h.toConnection(ctx, connectionID, message, func(local string) error {
-		if !h.results.reassign(id, local) {
+	err := h.toConnection(ctx, connectionID, message, func(local *connection) error {
+		if local == nil {
+			h.results.reassign(id, "")
+			return nil
+		}
+		if !h.results.reassign(id, connectionID) {
 			return tooManyOwed(connectionID)
+		}
+		if local.lost.Load() { // looked at last: an end after this settles the call
+			return connectionLost(connectionID)
 		}
 		return nil
 	})
+	if errors.Is(err, transport.ErrConnectionClosed) {
+		return connectionLost(connectionID)
+	}
 	local := h.index.find(connectionID)
 	if err == nil && local == nil && h.results.owes(connectionID, id) {
 		err = backplane.ErrConnectionNotFound // it ended before the call was awaited
@@ -257,6 +271,11 @@ func readResult(codec protocol.Protocol, completion *protocol.Completion, result
 		return NewHubError("Error trying to deserialize result to %T. %v", result, err)
 	}
 	return nil
+}
+
+// connectionLost is the error of a call whose client can no longer answer.
+func connectionLost(connectionID string) error {
+	return connectionFault("Connection '%s' disconnected.", connectionID, ErrConnectionLost)
 }
 
 // connectionFault is an error that callers tell by kind and that .NET clients see as an IOException.
