@@ -30,7 +30,8 @@ func newUpload(id string, kind reflect.Type, capacity int) *upload {
 }
 
 // add waits until the method has room for the item. Meanwhile nothing of the connection is read: that is how the client
-// learns to wait. Its acknowledgements alone take effect: the method may wait for one itself.
+// learns to wait. Its acknowledgements alone take effect: the method may wait for one itself. What a client sent before it left is
+// still read; when the server ends the connection the stream ends with an error, since an item is missing.
 func (u *upload) add(c *connection, item reflect.Value, rest []byte) {
 	select {
 	case u.items <- item:
@@ -45,7 +46,9 @@ func (u *upload) add(c *connection, item reflect.Value, rest []byte) {
 			return
 		case <-u.abandoned:
 			return
-		case <-c.context.Done():
+		case <-c.dropped:
+			c.streams.remove(u) // what the client still says of it is too late
+			u.end(errConnectionClosed)
 			return
 		case <-tick:
 			c.lookAhead(rest)
