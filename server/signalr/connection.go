@@ -153,7 +153,7 @@ func (c *connection) sendMessage(ctx context.Context, message backplane.Message)
 
 // closeWithError ends the connection because of a fault, and invites the client to connect again.
 func (c *connection) closeWithError(cause error) {
-	text := visibleText(textClosedWithError, cause, c.hub.options.EnableDetailedErrors)
+	text := c.hub.visibleText(textClosedWithError, cause)
 	c.close(ending{close: protocol.Close{Error: text, AllowReconnect: true}, cause: cause})
 }
 

@@ -78,10 +78,20 @@ func invalidOperation(format string, arguments ...any) error {
 	return &namedError{name: "InvalidOperationException", err: fmt.Errorf(format, arguments...)}
 }
 
-// visibleText is base, followed by what the error itself says if clients may see that.
+// visibleText is base, followed by what the error itself says if clients may see that. The error may be the application's: if it
+// panics when it is asked, it says nothing.
+func (h *Hub) visibleText(base string, err error) string {
+	text := base
+	_, _ = h.guarded("an error", func() (any, error) {
+		text = visibleText(base, err, h.options.EnableDetailedErrors)
+		return nil, nil
+	})
+	return text
+}
+
 func visibleText(base string, err error, detailed bool) string {
 	var hubError *HubError
-	if errors.As(err, &hubError) {
+	if errors.As(err, &hubError) && hubError != nil {
 		return base + " HubException: " + hubError.Message
 	}
 	if !detailed && errors.Is(err, backplane.ErrUnavailable) {

@@ -17,7 +17,34 @@ type explosive struct{}
 func (*explosive) UnmarshalJSON([]byte) error   { panic("read") }
 func (*explosive) MarshalJSON() ([]byte, error) { panic("written") }
 
+// unspeakable is an error that panics when it is asked what it is.
+type unspeakable struct{}
+
+func (unspeakable) Error() string { panic("error") }
+func (unspeakable) Unwrap() error { panic("unwrap") }
+
+// check finds nothing wrong, which as an error is one that is not nil.
+func check() *signalr.HubError { return nil }
+
 type explosiveHub struct{ testHub }
+
+func (*explosiveHub) OnConnected(ctx *signalr.Context) error {
+	switch ctx.Request().URL.Query().Get("fail") {
+	case "nil":
+		return check()
+	case "panic":
+		return unspeakable{}
+	}
+	return nil
+}
+
+func (*explosiveHub) Join(*signalr.Context) error { return check() }
+
+func (*explosiveHub) Refuse(*signalr.Context) error { return unspeakable{} }
+
+func (*explosiveHub) Pour(*signalr.Context) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) { yield(0, unspeakable{}) }
+}
 
 func (*explosiveHub) Echo(_ *signalr.Context, value string) string { return value }
 
@@ -46,8 +73,8 @@ func TestAPanicOfTheApplicationReachesNobodyElse(t *testing.T) {
 	_, address := startHub(t, &explosiveHub{}, options, signalr.EndpointOptions{})
 	bystander := connect(t, address)
 	for _, test := range []struct {
-		where, answer string
-		calls         []string
+		where, query, answer string
+		calls                []string
 	}{
 		{
 			where: "reading an argument", calls: []string{`{"type":1,"invocationId":"1","target":"Take","arguments":[{}]}`},
@@ -65,13 +92,35 @@ func TestAPanicOfTheApplicationReachesNobodyElse(t *testing.T) {
 			answer: `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Drink' on the server. HubException: not readable"}`,
 		},
 		{
+			where: "an error that is a nil pointer", calls: []string{`{"type":1,"invocationId":"1","target":"Join","arguments":[]}`},
+			answer: `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Join' on the server."}`,
+		},
+		{
+			where: "wording an error", calls: []string{`{"type":1,"invocationId":"1","target":"Refuse","arguments":[]}`},
+			answer: `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Refuse' on the server."}`,
+		},
+		{
+			where: "wording the error of a stream", calls: []string{`{"type":4,"invocationId":"1","target":"Pour","arguments":[]}`},
+			answer: `{"type":3,"invocationId":"1","error":"An error occurred on the server while streaming results."}`,
+		},
+		{
+			where: "wording why a client cannot connect", query: "?fail=panic",
+			answer: `{"type":7,"error":"Connection closed with an error."}`,
+		},
+		{
+			where: "a client that cannot connect for a nil pointer", query: "?fail=nil",
+			answer: `{"type":7,"error":"Connection closed with an error."}`,
+		},
+		{
 			where: "writing a result", calls: []string{`{"type":1,"invocationId":"1","target":"Give","arguments":[]}`},
 			answer: `{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`,
 		},
 	} {
 		t.Run(test.where, func(t *testing.T) {
-			c := connect(t, address)
-			c.send(test.calls...)
+			c := connect(t, address+test.query)
+			if len(test.calls) > 0 {
+				c.send(test.calls...)
+			}
 			c.expect(test.answer)
 			bystander.send(`{"type":1,"invocationId":"2","target":"Echo","arguments":["alive"]}`)
 			bystander.expect(`{"type":3,"invocationId":"2","result":"alive"}`)

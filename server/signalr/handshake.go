@@ -84,7 +84,7 @@ func (c *connection) connect(rest []byte) bool {
 		if err == nil {
 			return true
 		}
-		text := visibleText(textClosedWithError, err, c.hub.options.EnableDetailedErrors)
+		text := c.hub.visibleText(textClosedWithError, err)
 		c.close(ending{close: protocol.Close{Error: text}, cause: err})
 		return false
 	}

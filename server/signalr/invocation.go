@@ -44,7 +44,7 @@ func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {
 	}
 	arguments, err := c.bindArguments(m, message.Arguments)
 	if err != nil {
-		return nil, errors.New(visibleText(fmt.Sprintf(textBindingFailed, message.Target), err, c.hub.options.EnableDetailedErrors))
+		return nil, errors.New(c.hub.visibleText(fmt.Sprintf(textBindingFailed, message.Target), err))
 	}
 	call := &invocation{id: message.ID, method: m, context: &Context{Context: c.context, connection: c}}
 	if !c.authorized(call) {
@@ -165,7 +165,7 @@ func (c *connection) takeTurn(rest []byte) bool {
 }
 
 func (c *connection) failure(m *method, err error) string {
-	return visibleText(fmt.Sprintf(textMethodFailed, m.name), err, c.hub.options.EnableDetailedErrors)
+	return c.hub.visibleText(fmt.Sprintf(textMethodFailed, m.name), err)
 }
 
 // slot is a call's place among those that may run at a time. A nil slot is no place.

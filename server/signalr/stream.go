@@ -185,7 +185,7 @@ func (c *connection) sendStream(call *invocation, stream reflect.Value) string {
 	if err == nil || call.context.Err() != nil {
 		return "" // a stream that the client has cancelled ends without an error
 	}
-	return visibleText(textStreamFailed, err, c.hub.options.EnableDetailedErrors)
+	return c.hub.visibleText(textStreamFailed, err)
 }
 
 // eachItem calls send for every item of an iterator or a channel, until one fails or ctx ends.
