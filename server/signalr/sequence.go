@@ -66,9 +66,10 @@ func (c *connection) sendControl(message protocol.Message) {
 func (c *connection) Resume() func(number int64) []*transport.Payload {
 	c.willing.Store(false)
 	c.inbox.renew()
-	c.sequence.acknowledged.Store(0) // what was told last may not have come
 	moved := c.arrival != nil && !c.arrival.resumed.Swap(true)
 	return func(number int64) []*transport.Payload {
+		// What was told last may not have come. Not before: what the heartbeat tells meanwhile does not go out either.
+		c.sequence.acknowledged.Store(0)
 		first := []protocol.Message{&protocol.Sequence{SequenceID: number}}
 		if received := c.sequence.received.Load(); moved && received > 0 {
 			first = append(first, &protocol.Ack{SequenceID: received})
