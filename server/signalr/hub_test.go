@@ -71,6 +71,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 		{"a value and no error", `{"type":1,"invocationId":"1","target":"Add","arguments":[1,2]}`, `{"type":3,"invocationId":"1","result":3}`},
 		{"nothing", `{"type":1,"invocationId":"1","target":"Nothing","arguments":[]}`, `{"type":3,"invocationId":"1","result":null}`},
 		{"a hidden error", `{"type":1,"invocationId":"1","target":"Fail","arguments":["secret"]}`, `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Fail' on the server."}`},
+		{"an error of any case", `{"type":1,"invocationId":"1","target":"fAIL","arguments":["secret"]}`, `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Fail' on the server."}`},
 		{"an open error", `{"type":1,"invocationId":"1","target":"FailOpenly","arguments":["no"]}`, `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'FailOpenly' on the server. HubException: no"}`},
 		{"a panic", `{"type":1,"invocationId":"1","target":"Panic","arguments":[]}`, `{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Panic' on the server."}`},
 		{"an unknown method", `{"type":1,"invocationId":"1","target":"Nope","arguments":[]}`, `{"type":3,"invocationId":"1","error":"Failed to invoke 'Nope' due to an error on the server. HubException: Method does not exist."}`},
@@ -78,6 +79,7 @@ func TestInvocationsAreAnswered(t *testing.T) {
 		{"an event", `{"type":1,"invocationId":"1","target":"OnDisconnected","arguments":[null]}`, `{"type":3,"invocationId":"1","error":"Failed to invoke 'OnDisconnected' due to an error on the server. HubException: Method does not exist."}`},
 		{"a method without context", `{"type":1,"invocationId":"1","target":"NoContext","arguments":["x"]}`, `{"type":3,"invocationId":"1","error":"Failed to invoke 'NoContext' due to an error on the server. HubException: Method does not exist."}`},
 		{"too few arguments", `{"type":1,"invocationId":"1","target":"Echo","arguments":[]}`, `{"type":3,"invocationId":"1","error":"Failed to invoke 'Echo' due to an error on the server."}`},
+		{"too few arguments in any case", `{"type":1,"invocationId":"1","target":"eCHO","arguments":[]}`, `{"type":3,"invocationId":"1","error":"Failed to invoke 'Echo' due to an error on the server."}`},
 		{"a wrong argument", `{"type":1,"invocationId":"1","target":"Add","arguments":["1",2]}`, `{"type":3,"invocationId":"1","error":"Failed to invoke 'Add' due to an error on the server."}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -35,8 +35,9 @@ func (call *invocation) streams() int {
 	return count
 }
 
-// bind finds the method of a call and makes its arguments. The error's text is for the client. The order of the checks
-// is that of ASP.NET Core: an unauthorized caller with wrong arguments hears about the arguments.
+// bind finds the method of a call and makes its arguments. The error's text is for the client. It names the method
+// as the hub does, however the client wrote it. The order of the checks is that of ASP.NET Core: an unauthorized caller with wrong
+// arguments hears about the arguments.
 func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {
 	m := c.hub.methods[strings.ToLower(message.Target)]
 	if m == nil {
@@ -44,11 +45,11 @@ func (c *connection) bind(message *protocol.Invocation) (*invocation, error) {
 	}
 	arguments, err := c.bindArguments(m, message.Arguments)
 	if err != nil {
-		return nil, errors.New(c.hub.visibleText(fmt.Sprintf(textBindingFailed, message.Target), err))
+		return nil, errors.New(c.hub.visibleText(fmt.Sprintf(textBindingFailed, m.name), err))
 	}
 	call := &invocation{id: message.ID, method: m, context: &Context{Context: c.context, connection: c}}
 	if !c.authorized(call) {
-		return nil, refusal(textUnauthorized, message.Target)
+		return nil, refusal(textUnauthorized, m.name)
 	}
 	if err := c.checkStreams(m, message); err != nil {
 		return nil, err
@@ -94,14 +95,14 @@ func (c *connection) bindArguments(m *method, raw []any) ([]reflect.Value, error
 
 func (c *connection) checkStreams(m *method, message *protocol.Invocation) error {
 	if m.stream && !message.Stream {
-		return refusal(textStreamsMethod, message.Target)
+		return refusal(textStreamsMethod, m.name)
 	}
 	if !m.stream && message.Stream {
-		return refusal(textPlainMethod, message.Target)
+		return refusal(textPlainMethod, m.name)
 	}
 	if len(message.StreamIDs) != len(m.uploads) {
 		err := NewHubError(textStreamCount, len(message.StreamIDs), len(m.uploads))
-		return errors.New(visibleText(fmt.Sprintf(textMethodFailed, message.Target), err, false))
+		return errors.New(visibleText(fmt.Sprintf(textMethodFailed, m.name), err, false))
 	}
 	return nil
 }

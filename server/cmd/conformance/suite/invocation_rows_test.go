@@ -29,8 +29,10 @@ var invocationRows = []row{
 	{id: "I4", name: "no answer wanted", run: answered(
 		tell("Echo", `"a"`) + "\x1e" + tell("Throw", `"a"`) + "\x1e" + tell("ThrowHub", `"a"`) + "\x1e" + tell("Nope") + "\x1e" + tell("Echo") + "\x1e" +
 			tell("AdminOnly") + "\x1e" + tell("Stream", "1", "0") + "\x1e" + `{"type":1,"invocationId":"","target":"Echo","arguments":["a"]}`)},
-	{id: "I5", name: "an error", run: answered(call("1", "Throw", `"secret"`),
-		failed("1", "An unexpected error occurred invoking 'Throw' on the server."))},
+	{id: "I5", name: "an error", run: func(x *trial) {
+		answered(call("1", "Throw", `"secret"`), failed("1", "An unexpected error occurred invoking 'Throw' on the server."))(x)
+		answered(call("1", "tHROW", `"secret"`), failed("1", "An unexpected error occurred invoking 'Throw' on the server."))(x)
+	}},
 	{id: "I6", name: "an error in detail", run: func(x *trial) {
 		check(x, "error", x.connect(x.server(detailed...)).fail("Throw", "secret"),
 			"An unexpected error occurred invoking 'Throw' on the server. InvalidOperationException: secret")
@@ -40,6 +42,7 @@ var invocationRows = []row{
 	{id: "I8", name: "unknown method", run: answered(call("1", "Nope"),
 		failed("1", "Failed to invoke 'Nope' due to an error on the server. HubException: Method does not exist."))},
 	{id: "I9", name: "too few arguments", run: func(x *trial) {
+		answered(call("1", "eCHO"), failed("1", "Failed to invoke 'Echo' due to an error on the server."))(x)
 		answered(call("1", "Echo"), failed("1", "Failed to invoke 'Echo' due to an error on the server."))(x)
 		check(x, "error in detail", x.connect(x.server(detailed...)).fail("Echo"), "Failed to invoke 'Echo' due to an error on the server. "+
 			"InvalidDataException: Invocation provides 0 argument(s) but target expects 1.")
@@ -89,10 +92,10 @@ var invocationRows = []row{
 	}},
 	{id: "I21", name: "stream of a method without one", run: answered(`{"type":4,"invocationId":"1","target":"Echo","arguments":["a"]}`,
 		failed("1", "The client attempted to invoke the non-streaming 'Echo' method with a streaming invocation."))},
-	{id: "I22", name: "result of a stream", run: answered(call("1", "Stream", "1", "0"),
+	{id: "I22", name: "result of a stream", run: answered(call("1", "sTREAM", "1", "0"),
 		failed("1", "The client attempted to invoke the streaming 'Stream' method with a non-streaming invocation."))},
 	{id: "I23", name: "method that is not allowed", run: func(x *trial) {
-		answered(call("1", "AdminOnly"), failed("1", "Failed to invoke 'AdminOnly' because user is unauthorized"))(x)
+		answered(call("1", "aDMINoNLY"), failed("1", "Failed to invoke 'AdminOnly' because user is unauthorized"))(x)
 		c := x.connectBy(x.server(), how{path: "/protected", bearer: x.token(x.server(), "ann")})
 		check(x, "error of a user", c.fail("AdminOnly"), "Failed to invoke 'AdminOnly' because user is unauthorized")
 		check(x, "user id", c.invoke("UserId"), any("ann"))

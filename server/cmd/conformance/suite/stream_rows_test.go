@@ -56,7 +56,7 @@ var streamRows = []row{
 	{id: "T9", name: "wrong number of uploads", run: func(x *trial) {
 		const text = "An unexpected error occurred invoking 'UploadConcat' on the server. HubException: Client sent %d stream(s), Hub method expects 1."
 		answered(call("1", "UploadConcat"), failed("1", fmt.Sprintf(text, 0)))(x)
-		answered(upload("1", "UploadConcat", "a", "b"), failed("1", fmt.Sprintf(text, 2)))(x)
+		answered(upload("1", "uPLOADcONCAT", "a", "b"), failed("1", fmt.Sprintf(text, 2)))(x)
 	}},
 	{id: "T10", name: "item of a wrong type", run: answered(
 		upload("1", "UploadError", "s")+"\x1e"+streamItem("s", 1)+"\x1e"+streamItem("s", "x"), completed("1", "Failed to bind Stream message."))},
