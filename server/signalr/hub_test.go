@@ -124,6 +124,13 @@ func TestStreamsBothWays(t *testing.T) {
 	c.expect(`{"type":3,"invocationId":"2","result":42}`)
 }
 
+func TestAMethodMayTellItsClientThatAnItemCannotBeRead(t *testing.T) {
+	_, address := startHub(t, &testHub{}, signalr.HubOptions{}, signalr.EndpointOptions{})
+	c := connect(t, address)
+	c.send(`{"type":1,"invocationId":"1","target":"Sum","arguments":[],"streamIds":["s"]}`, `{"type":2,"invocationId":"s","item":"x"}`)
+	c.expect(`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Sum' on the server. HubException: Failed to bind Stream message."}`)
+}
+
 func TestAbortClosesWithoutInvitation(t *testing.T) {
 	hub := &testHub{gone: make(chan error, 1)}
 	_, address := startHub(t, hub, signalr.HubOptions{}, signalr.EndpointOptions{})

@@ -101,7 +101,7 @@ func (s *streams) item(c *connection, message *protocol.StreamItem, rest []byte)
 	value := reflect.New(stream.kind)
 	if err := c.decode(message.Item, value.Interface()); err != nil {
 		s.remove(stream)
-		stream.end(invalidData("Failed to bind Stream message."))
+		stream.end(&HubError{Message: "Failed to bind Stream message."}) // which a method that returns it tells its client
 		return
 	}
 	stream.add(c, value.Elem(), rest)
