@@ -134,7 +134,9 @@ func (c *connection) act(message protocol.Message, rest []byte) (*invocation, er
 	case *protocol.Ack:
 		c.transport.Acknowledge(message.SequenceID)
 	case *protocol.Sequence:
-		return nil, c.sequence.reset(message.SequenceID)
+		if c.transport.Stateful() { // else it means nothing, and nothing is sent again
+			return nil, c.sequence.reset(message.SequenceID)
+		}
 	}
 	return nil, nil
 }

@@ -131,6 +131,19 @@ func TestAMethodMayTellItsClientThatAnItemCannotBeRead(t *testing.T) {
 	c.expect(`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Sum' on the server. HubException: Failed to bind Stream message."}`)
 }
 
+func TestASequenceMeansNothingWithoutStatefulReconnect(t *testing.T) {
+	for _, version := range []string{"1", "2"} {
+		t.Run("version "+version, func(t *testing.T) {
+			_, address := startHub(t, &testHub{}, signalr.HubOptions{}, signalr.EndpointOptions{})
+			c := dial(t, address)
+			c.send(`{"protocol":"json","version":` + version + `}`)
+			c.expect(`{}`)
+			c.send(`{"type":9,"sequenceId":5}`, `{"type":9,"sequenceId":-3}`, `{"type":1,"invocationId":"1","target":"Echo","arguments":["heard"]}`)
+			c.expect(`{"type":3,"invocationId":"1","result":"heard"}`)
+		})
+	}
+}
+
 func TestAbortClosesWithoutInvitation(t *testing.T) {
 	hub := &testHub{gone: make(chan error, 1)}
 	_, address := startHub(t, hub, signalr.HubOptions{}, signalr.EndpointOptions{})

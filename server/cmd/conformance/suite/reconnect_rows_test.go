@@ -63,6 +63,8 @@ var reconnectRows = []row{
 		c := x.connectBy(x.server(), how{stateful: true, version: 1})
 		x.expect(x.refusedSocket(c.address("")), http.StatusConflict, "")
 		check(x, "echo on the first socket", c.invoke("Echo", "here"), any("here"))
+		c.send(sequence(50), sequence(-3), echo("2", "heard"))
+		c.expect(completed("2", "heard"))
 		c.wire.cut()
 		x.expectNoReturn(c)
 	}},
