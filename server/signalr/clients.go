@@ -96,7 +96,8 @@ func (c Clients) named(scope backplane.Scope, names []string) Audience {
 }
 
 // Send calls a method on the clients, without waiting for them. It returns when the backplane has the message. Its error
-// says that the message cannot be encoded or, wrapping backplane.ErrUnavailable, that it was not accepted.
+// says that the message cannot be encoded or, wrapping backplane.ErrUnavailable, that it was not accepted. For Clients it waits as
+// Client.Send does; the faster ones of them do not wait for the slower ones.
 func (a Audience) Send(ctx context.Context, method string, arguments ...any) error {
 	message, err := a.hub.encode("", method, arguments)
 	if err != nil {
@@ -106,8 +107,8 @@ func (a Audience) Send(ctx context.Context, method string, arguments ...any) err
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	var problems []error
-	for _, target := range a.targets {
-		if err := a.hub.publish(ctx, target, message); err != nil {
+	for _, err := range a.hub.publishEach(ctx, a.targets, message) {
+		if err != nil {
 			problems = append(problems, fmt.Errorf("send %s: %w", method, err))
 		}
 	}

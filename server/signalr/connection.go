@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,6 +150,16 @@ func (c *connection) sendMessage(ctx context.Context, message backplane.Message)
 		return errNoEncoding
 	}
 	return c.transport.SendWhenRoom(ctx, payload)
+}
+
+// sendAtOnce is sendMessage that does not wait. It reports false if the message has to wait, or to take another way.
+func (c *connection) sendAtOnce(message backplane.Message) (sent bool, err error) {
+	payload := c.hub.invocationPayload(c.protocolIndex, message)
+	if payload == nil {
+		return true, errNoEncoding
+	}
+	sent, err = c.transport.SendIfRoom(payload)
+	return sent && !errors.Is(err, transport.ErrDiverted), err
 }
 
 // closeWithError ends the connection because of a fault, and invites the client to connect again.

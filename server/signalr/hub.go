@@ -138,13 +138,51 @@ func (h *Hub) encode(id, target string, arguments []any) (backplane.Message, err
 // publish sends a message to all clients of target. One for a single local client takes no detour.
 func (h *Hub) publish(ctx context.Context, target backplane.Target, message backplane.Message) error {
 	if target.Scope == backplane.ScopeConnection {
-		err := h.toConnection(ctx, target.Name, message, func(*connection) error { return nil })
-		if errors.Is(err, transport.ErrConnectionClosed) {
-			return nil // as to a client that does not exist
-		}
-		return err
+		return unlessClosed(h.toConnection(ctx, target.Name, message, func(*connection) error { return nil }))
 	}
 	return h.backplane.Publish(ctx, target, message)
+}
+
+// unlessClosed takes a client that has gone for one that does not exist: who sends to it has done nothing wrong.
+func unlessClosed(err error) error {
+	if errors.Is(err, transport.ErrConnectionClosed) {
+		return nil
+	}
+	return err
+}
+
+// publishEach sends a message to all clients of each target. Clients of this server do not wait for those of them that read slowly,
+// and nobody's message waits when publishEach returns: what its caller sends next comes behind it.
+func (h *Hub) publishEach(ctx context.Context, targets []backplane.Target, message backplane.Message) []error {
+	problems := make([]error, len(targets))
+	var slow, others []int // by their place in targets
+	for i, target := range targets {
+		c := h.localTarget(target)
+		if c == nil {
+			others = append(others, i)
+		} else if sent, err := c.sendAtOnce(message); sent {
+			problems[i] = unlessClosed(err)
+		} else {
+			slow = append(slow, i)
+		}
+	}
+	var waiting sync.WaitGroup
+	for _, i := range slow {
+		waiting.Go(func() { problems[i] = h.publish(ctx, targets[i], message) })
+	}
+	for _, i := range others {
+		problems[i] = h.publish(ctx, targets[i], message)
+	}
+	waiting.Wait()
+	return problems
+}
+
+// localTarget is the connection of this server that is the whole of target, nil if there is none.
+func (h *Hub) localTarget(target backplane.Target) *connection {
+	if target.Scope != backplane.ScopeConnection {
+		return nil
+	}
+	return h.index.find(target.Name)
 }
 
 // closeConnections says goodbye to all clients, with the invitation to connect again.

@@ -216,3 +216,39 @@ func TestAClientThatResetsWhileItsAnswersWaitIsGone(t *testing.T) {
 		t.Fatal("the connection is still there")
 	}
 }
+
+func TestOfSeveralClientsTheFastOnesDoNotWaitForTheSlowOnes(t *testing.T) {
+	implementation := &locked{ids: make(chan string, 1)}
+	hub, address := startHub(t, implementation, signalr.HubOptions{}, signalr.EndpointOptions{
+		AllowStatefulReconnects: true, StatefulReconnectBufferSize: 1000,
+	})
+	slow := dial(t, address+"?id="+negotiate(t, address).ConnectionToken)
+	slow.send(`{"protocol":"json","version":2}`)
+	slow.expect(`{}`)
+	slowID := <-implementation.ids
+	fast := connect(t, address)
+	both := hub.Clients().Clients(slowID, <-implementation.ids)
+
+	text := strings.Repeat("x", 2000) // until it is acknowledged the slow client gets no more
+	if err := hub.Clients().Client(slowID).Send(t.Context(), "Receive", text); err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- both.Send(t.Context(), "Receive", "a") }()
+	fast.expect(`{"type":1,"target":"Receive","arguments":["a"]}`)
+	select {
+	case err := <-sent:
+		t.Errorf("Send returned %v before the slow client had room", err)
+	default:
+	}
+	slow.expect(`{"type":1,"target":"Receive","arguments":["` + text + `"]}`)
+	slow.send(`{"type":8,"sequenceId":1}`)
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if err := both.Send(t.Context(), "Receive", "b"); err != nil {
+		t.Fatal(err)
+	}
+	slow.expect(`{"type":1,"target":"Receive","arguments":["a"]}`, `{"type":1,"target":"Receive","arguments":["b"]}`)
+	fast.expect(`{"type":1,"target":"Receive","arguments":["b"]}`)
+}

@@ -144,6 +144,12 @@ func (c *Connection) SendWhenRoom(ctx context.Context, payload *Payload) error {
 	return c.outbox.sendWhenRoom(ctx, payload)
 }
 
+// SendIfRoom is SendWhenRoom that does not wait. It reports false if it would have to.
+func (c *Connection) SendIfRoom(payload *Payload) (sent bool, err error) {
+	room, err := c.outbox.sendIfRoom(payload)
+	return room == nil, err
+}
+
 // SendControl queues a message that is not numbered (Ping, Ack) ahead of those that are.
 func (c *Connection) SendControl(payload *Payload) { c.outbox.sendControl(payload) }
 

@@ -102,24 +102,33 @@ func (o *outbox) send(payload *Payload) error {
 	return err
 }
 
-// sendWhenRoom adds a message once the client has taken enough of what came before. While the outbox is diverted it adds
-// nothing.
+// sendIfRoom adds a message if the client has taken enough of what came before; else it returns what to wait for. While the outbox
+// is diverted it adds nothing.
+func (o *outbox) sendIfRoom(payload *Payload) (room <-chan struct{}, err error) {
+	o.mu.Lock()
+	if o.diverted {
+		o.mu.Unlock()
+		return nil, ErrDiverted
+	}
+	if !o.closed && !o.finished && o.waiting+o.kept > o.pause() {
+		room = o.awaitRoom()
+		o.mu.Unlock()
+		return room, nil
+	}
+	err = o.add(payload)
+	woken := o.activate()
+	o.mu.Unlock()
+	wake(woken)
+	return nil, err
+}
+
+// sendWhenRoom is sendIfRoom that waits.
 func (o *outbox) sendWhenRoom(ctx context.Context, payload *Payload) error {
 	for {
-		o.mu.Lock()
-		if o.diverted {
-			o.mu.Unlock()
-			return ErrDiverted
-		}
-		if o.closed || o.finished || o.waiting+o.kept <= o.pause() {
-			err := o.add(payload)
-			woken := o.activate()
-			o.mu.Unlock()
-			wake(woken)
+		room, err := o.sendIfRoom(payload)
+		if room == nil {
 			return err
 		}
-		room := o.awaitRoom()
-		o.mu.Unlock()
 		select {
 		case <-room:
 		case <-ctx.Done():
