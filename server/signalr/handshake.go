@@ -2,7 +2,6 @@ package signalr
 
 import (
 	"context"
-	"slices"
 
 	"github.com/chatcluster/chatcluster/server/signalr/protocol"
 	"github.com/chatcluster/chatcluster/server/signalr/transport"
@@ -32,11 +31,11 @@ func (c *connection) open(data []byte) (rest []byte, opened bool) {
 
 // choose settles the protocol of the connection.
 func (c *connection) choose(request protocol.HandshakeRequest) error {
-	codec, err := request.Select(c.hub.options.Protocols, c.transport.Kind().Binary())
+	index, err := request.Select(c.hub.options.Protocols, c.transport.Kind().Binary())
 	if err != nil {
 		return err
 	}
-	c.protocolIndex = slices.Index(c.hub.options.Protocols, codec)
+	c.protocolIndex = index
 	if request.Version < protocol.MaximumVersion {
 		c.transport.DisableStateful() // Ack and Sequence came with version 2
 	}

@@ -40,8 +40,8 @@ type Hub struct {
 
 func newHub(server *Server, name string, value any, options HubOptions) (*Hub, error) {
 	options.setDefaults()
-	if count := len(options.Protocols); count > maximumProtocols {
-		return nil, fmt.Errorf("%d protocols are given; a hub has at most %d", count, maximumProtocols)
+	if err := options.check(); err != nil {
+		return nil, err
 	}
 	methods, err := methodsOf(value)
 	if err != nil {

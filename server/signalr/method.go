@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -34,6 +35,11 @@ type disconnector interface {
 	OnDisconnected(ctx *Context, cause error)
 }
 
+// events are the methods of a hub that the server calls, and clients may not.
+var events = map[string]reflect.Type{
+	"OnConnected": reflect.TypeFor[connector](), "OnDisconnected": reflect.TypeFor[disconnector](),
+}
+
 var (
 	contextType = reflect.TypeFor[*Context]()
 	errorType   = reflect.TypeFor[error]()
@@ -47,7 +53,7 @@ func methodsOf(value any) (map[string]*method, error) {
 		return nil, errors.New("the hub is nil")
 	}
 	methods := make(map[string]*method)
-	var problems []error
+	problems := append(wrongEvents(receiver.Type()), outOfReach(receiver.Type())...)
 	for i := range receiver.NumMethod() {
 		declared := receiver.Type().Method(i)
 		if !isCallable(receiver.Type(), declared) {
@@ -70,11 +76,42 @@ func methodsOf(value any) (map[string]*method, error) {
 // isCallable tells whether clients may call a method: it takes a *Context first, is declared by the hub's type itself and
 // is not one of the events.
 func isCallable(hub reflect.Type, declared reflect.Method) bool {
-	if declared.Name == "OnConnected" || declared.Name == "OnDisconnected" {
-		return false
+	return events[declared.Name] == nil && takesContext(declared) && isOwn(hub, declared.Name)
+}
+
+func takesContext(declared reflect.Method) bool {
+	return declared.Type.NumIn() >= 2 && declared.Type.In(1) == contextType
+}
+
+// wrongEvents are the events that would never be called, because of their signatures.
+func wrongEvents(hub reflect.Type) []error {
+	var problems []error
+	for name, event := range events {
+		declared, ok := hub.MethodByName(name)
+		if ok && !hub.Implements(event) && (takesContext(declared) || isOwn(hub, name)) {
+			problems = append(problems, fmt.Errorf("method %s would never be called: its signature is not %s", name, event.Method(0).Type))
+		}
 	}
-	signature := declared.Type
-	return signature.NumIn() >= 2 && signature.In(1) == contextType && isOwn(hub, declared.Name)
+	return problems
+}
+
+// outOfReach are the methods that a hub has as a pointer only, while it is given as a value.
+func outOfReach(hub reflect.Type) []error {
+	if hub.Kind() == reflect.Pointer {
+		return nil
+	}
+	var problems []error
+	pointer := reflect.PointerTo(hub)
+	for i := range pointer.NumMethod() {
+		declared := pointer.Method(i)
+		if _, inReach := hub.MethodByName(declared.Name); inReach {
+			continue
+		}
+		if isCallable(pointer, declared) || events[declared.Name] != nil && takesContext(declared) {
+			problems = append(problems, fmt.Errorf("method %s has a pointer as its receiver: give the hub as a *%s", declared.Name, hub.Name()))
+		}
+	}
+	return problems
 }
 
 // isOwn tells a method that the type declares from one that it got from an embedded field: what a hub embeds for its own
@@ -106,6 +143,9 @@ func newMethod(receiver reflect.Value, declared reflect.Method) (*method, error)
 	for i := 2; i < signature.NumIn(); i++ {
 		parameter := signature.In(i)
 		item, isStream := uploadItem(parameter)
+		if read := cmp.Or(item, parameter); !isReadable(read) {
+			return nil, fmt.Errorf("has a parameter of type %s, into which nothing can be read", parameter)
+		}
 		if isStream {
 			m.uploads = append(m.uploads, item)
 		} else {
@@ -116,11 +156,31 @@ func newMethod(receiver reflect.Value, declared reflect.Method) (*method, error)
 	return m, m.setResults(signature)
 }
 
+// isReadable tells whether there are values that can be read into a type. One that has methods may know itself how.
+func isReadable(kind reflect.Type) bool {
+	for kind.Kind() == reflect.Pointer && kind.NumMethod() == 0 {
+		kind = kind.Elem()
+	}
+	switch kind.Kind() {
+	case reflect.Interface:
+		return kind.NumMethod() == 0
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return reflect.PointerTo(kind).NumMethod() > 0
+	default:
+		return true
+	}
+}
+
 func (m *method) setResults(signature reflect.Type) error {
 	results := signature.NumOut()
-	if results > 0 && signature.Out(results-1) == errorType {
-		m.fails = true
-		results--
+	if results > 0 {
+		last := signature.Out(results - 1)
+		if last != errorType && last.Implements(errorType) {
+			return fmt.Errorf("returns its error as a %s, which clients would get as its result: return an error", last)
+		}
+		if m.fails = last == errorType; m.fails {
+			results--
+		}
 	}
 	if results > 1 {
 		return errors.New("returns more than one value beside its error: return a struct")

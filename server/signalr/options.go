@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -53,9 +54,11 @@ type HubOptions struct {
 	MaximumReceiveMessageSize int
 	// EnableDetailedErrors shows clients the text of all errors. Default false.
 	EnableDetailedErrors bool
-	// MaximumParallelInvocationsPerClient is how many calls of one client run at a time. Default 1.
+	// MaximumParallelInvocationsPerClient is how many calls of one client run at a time. Default 1; a negative number
+	// is refused by Server.Hub.
 	MaximumParallelInvocationsPerClient int
-	// StreamBufferCapacity is how many items of a client's stream wait for the hub method before the client has to. Default 10.
+	// StreamBufferCapacity is how many items of a client's stream wait for the hub method before the client has to. Default 10; a
+	// negative number is refused by Server.Hub.
 	StreamBufferCapacity int
 	// MaximumMessagesPerSecond is how many messages of any kind one client may send on average. One that sends more loses
 	// its connection, with an error that says so. Default 0: any number.
@@ -82,6 +85,20 @@ type Request = transport.Request
 
 // EndpointOptions are the settings of a hub's transports at one path.
 type EndpointOptions = transport.EndpointOptions
+
+// check fails for options that no hub can have; the defaults are set.
+func (o *HubOptions) check() error {
+	if count := len(o.Protocols); count > maximumProtocols {
+		return fmt.Errorf("%d protocols are given; a hub has at most %d", count, maximumProtocols)
+	}
+	if o.MaximumParallelInvocationsPerClient < 0 {
+		return fmt.Errorf("MaximumParallelInvocationsPerClient is %d: at least one call of a client must be able to run", o.MaximumParallelInvocationsPerClient)
+	}
+	if o.StreamBufferCapacity < 0 {
+		return fmt.Errorf("StreamBufferCapacity is %d: at least one item must be able to wait", o.StreamBufferCapacity)
+	}
+	return nil
+}
 
 func (o *HubOptions) setDefaults() {
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 15*time.Second)

@@ -87,10 +87,11 @@ func (s *Server) Forwarded() http.Handler {
 
 // Hub registers a hub under the name that servers know it by: hubs of the same name on all servers of a backplane share
 // their clients, with ASP.NET Core servers the full name of the hub's class. The value is used for all calls, many at a
-// time. An error says which of its methods cannot be served.
+// time. An error says which of its methods cannot be served: those with a parameter that nothing can be read into, with a result
+// that is an error of a type of its own, or with a pointer as their receiver where the value is none.
 //
 // The value may have methods OnConnected(*Context) error and OnDisconnected(*Context, error): they are called when a
-// connection has begun and ended. If OnConnected fails, the connection ends and OnDisconnected is not called; its error
+// connection has begun and ended. Any other signature is refused. If OnConnected fails, the connection ends and OnDisconnected is not called; its error
 // is nil unless a fault ended the connection.
 func (s *Server) Hub(name string, value any, options HubOptions) (*Hub, error) {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -115,31 +116,35 @@ func readOwnText(s *scanner, property string) (string, error) {
 	return textOf(literal, property)
 }
 
-// Select finds the requested protocol among those served. binary tells whether the transport can carry bytes that
-// are not UTF-8. The error is a *HandshakeError.
-func (r HandshakeRequest) Select(protocols []Protocol, binary bool) (Protocol, error) {
-	selected := Find(r.Protocol, protocols)
+// Select finds the requested protocol among those served and returns its place. binary tells whether the transport can carry bytes
+// that are not UTF-8. The error is a *HandshakeError.
+func (r HandshakeRequest) Select(protocols []Protocol, binary bool) (index int, err error) {
+	index = find(r.Protocol, protocols)
+	if index < 0 {
+		return 0, &HandshakeError{fmt.Sprintf("The protocol '%s' is not supported.", r.Protocol)}
+	}
+	selected := protocols[index]
 	switch {
-	case selected == nil:
-		return nil, &HandshakeError{fmt.Sprintf("The protocol '%s' is not supported.", r.Protocol)}
 	case r.Version > MaximumVersion:
-		return nil, &HandshakeError{fmt.Sprintf("The server does not support version %d of the '%s' protocol.",
+		return 0, &HandshakeError{fmt.Sprintf("The server does not support version %d of the '%s' protocol.",
 			r.Version, selected.Name())}
 	case selected.Binary() && !binary:
-		return nil, &HandshakeError{fmt.Sprintf("Cannot use the '%s' protocol on the current transport."+
+		return 0, &HandshakeError{fmt.Sprintf("Cannot use the '%s' protocol on the current transport."+
 			" The transport does not support 'Binary' transfer format.", selected.Name())}
 	}
-	return selected, nil
+	return index, nil
 }
 
 // Find returns the protocol of that name, in any case, or nil.
 func Find(name string, protocols []Protocol) Protocol {
-	for _, candidate := range protocols {
-		if strings.EqualFold(candidate.Name(), name) {
-			return candidate
-		}
+	if index := find(name, protocols); index >= 0 {
+		return protocols[index]
 	}
 	return nil
+}
+
+func find(name string, protocols []Protocol) int {
+	return slices.IndexFunc(protocols, func(candidate Protocol) bool { return strings.EqualFold(candidate.Name(), name) })
 }
 
 // HandshakeErrorText is what a client is told about an error of ParseHandshakeRequest or Select, in the words of

@@ -109,12 +109,12 @@ func TestHandshakeSelectsTheProtocol(t *testing.T) {
 	for _, test := range tests {
 		selected, err := test.request.Select(test.protocols, test.binary)
 		if test.want == "" {
-			if err != nil || !strings.EqualFold(selected.Name(), test.request.Protocol) {
+			if err != nil || !strings.EqualFold(test.protocols[selected].Name(), test.request.Protocol) {
 				t.Errorf("%v: got %v, %v", test.request, selected, err)
 			}
 			continue
 		}
-		if err == nil || selected != nil || HandshakeErrorText(err, false) != test.want {
+		if err == nil || HandshakeErrorText(err, false) != test.want {
 			t.Errorf("%v: got %v, %v", test.request, selected, err)
 		}
 	}
