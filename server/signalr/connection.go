@@ -51,6 +51,8 @@ type connection struct {
 	protocolIndex int
 	user          string
 	handshake     *time.Timer
+	// unattached is set until the client has chosen its transport; as long it holds the inbox.
+	unattached atomic.Bool
 	// greeted is set when the client has been told that it is connected: from then on it expects pings, also while OnConnected runs.
 	greeted atomic.Bool
 
@@ -91,6 +93,8 @@ type connection struct {
 
 func newConnection(hub *Hub, conn *transport.Connection) *connection {
 	c := newMovedConnection(hub, conn)
+	c.inbox.hold() // what comes before the client has chosen its transport waits for that
+	c.unattached.Store(true)
 	c.handshake = time.AfterFunc(hub.options.HandshakeTimeout, c.handshakeTimedOut)
 	return c
 }
@@ -118,13 +122,20 @@ func (c *connection) Receive(data []byte) <-chan struct{} {
 	return room
 }
 
+// Attached implements transport.Session.
+func (c *connection) Attached() {
+	if c.unattached.Swap(false) {
+		c.letIn()
+	}
+}
+
 // Closed implements transport.Session. What the client sent before it left is still acted on: it may have left because it
 // was done.
 func (c *connection) Closed(cause error) {
 	if cause != nil {
 		c.drop()
 	}
-	if cause != nil || !c.inbox.finish() {
+	if cause != nil || c.unattached.Load() || !c.inbox.finish() {
 		c.end(cause)
 		return
 	}

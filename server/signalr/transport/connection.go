@@ -15,6 +15,9 @@ type Session interface {
 	// channel that it returns is closed when there is room for more: until then the client shall wait. It is called by
 	// one goroutine at a time.
 	Receive(data []byte) (room <-chan struct{})
+	// Attached is called when a connection that Connect has begun gets its first socket or poll: its Kind is known from now on. What the
+	// client POSTs before comes by Receive before. It must not block.
+	Attached()
 	// Resume is called when a client with stateful reconnect is back on another socket. What Receive got and could not
 	// use yet will be sent again. It returns the maker of what is to be written first: it gets the number of the
 	// message that will follow. Receive is not called meanwhile.
@@ -291,6 +294,9 @@ func (c *Connection) attach(socket attachment, request *Request) bool {
 		c.reader = socket
 	}
 	c.outbox.attach(socket)
+	if !resumed {
+		c.session.Attached()
+	}
 	return true
 }
 

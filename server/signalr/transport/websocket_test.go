@@ -56,6 +56,7 @@ func (s *echoSession) Resume() func(int64) []*Payload {
 		return []*Payload{NewPayload(fmt.Appendf(nil, "from %d", number), true)}
 	}
 }
+func (*echoSession) Attached()             {}
 func (s *echoSession) Heartbeat(time.Time) {}
 func (s *echoSession) Closed(cause error)  { s.application.ended <- cause }
 

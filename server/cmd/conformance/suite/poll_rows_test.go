@@ -20,6 +20,10 @@ var pollRows = []row{
 		a = x.get(c.address(""))
 		x.expect(a, http.StatusOK, "{}\x1e")
 		x.expectHeaders(a.header, "Content-Type", "application/octet-stream", "Content-Length", "3")
+		address := x.negotiate(x.server(), "/conformance", "negotiateVersion=1", nil).address(x.server(), "/conformance")
+		x.expect(x.post(address, `{"protocol":"x","version":1}`+"\x1e"), http.StatusOK, "")
+		x.expect(x.get(address), http.StatusOK, "") // only now there is a transport that can carry the answer
+		x.expect(x.get(address), http.StatusOK, `{"error":"The protocol 'x' is not supported."}`+"\x1e")
 	}},
 	{id: "L3", name: "timeout", run: func(x *trial) {
 		c := x.connectBy(x.server(quick...), how{transport: longPolling})
