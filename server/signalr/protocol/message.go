@@ -24,7 +24,8 @@ type Message interface {
 
 // Raw is a value (an argument, an item or a result) still in the encoding in which it arrived. A decoded message
 // holds Raw wherever the application's types are needed to go on; its bytes alias the decoder's input and are
-// valid only as long as that is. Encoding writes Raw as it is.
+// valid only as long as that is. Encoding writes Raw as it is, so it must never go from one protocol to another: an application that
+// passes on what it does not look at uses json.RawMessage, which every protocol translates.
 type Raw []byte
 
 // Invocation calls a method of the other side: type 1, or type 4 when Stream is set, which asks for a stream of items.

@@ -118,6 +118,9 @@ func bindSpecial(input []byte, target reflect.Value, depth int) (rest []byte, do
 		return nil, false, nil
 	}
 	switch into := target.Addr().Interface().(type) {
+	case *json.Number:
+		rest, err = bindJSONNumber(input, into, depth)
+		return rest, true, err
 	case msgp.Unmarshaler:
 		rest, err = bindForeign(input, into, depth)
 		return rest, true, err
@@ -176,6 +179,19 @@ func bindJSON(input []byte, into *json.RawMessage, depth int) ([]byte, error) {
 		return nil, err
 	}
 	*into = text
+	return rest, nil
+}
+
+// bindJSONNumber takes what encoding/json takes: a number, or a text that is one.
+func bindJSONNumber(input []byte, into *json.Number, depth int) ([]byte, error) {
+	var text json.RawMessage
+	rest, err := bindJSON(input, &text, depth)
+	if err != nil {
+		return nil, err
+	}
+	if json.Unmarshal(text, into) != nil {
+		return nil, misfit(input, jsonNumberType)
+	}
 	return rest, nil
 }
 
