@@ -154,6 +154,9 @@ func unlessClosed(err error) error {
 // publishEach sends a message to all clients of each target. Clients of this server do not wait for those of them that read slowly,
 // and nobody's message waits when publishEach returns: what its caller sends next comes behind it.
 func (h *Hub) publishEach(ctx context.Context, targets []backplane.Target, message backplane.Message) []error {
+	if len(targets) == 1 { // as of most messages: there is nobody to wait for
+		return []error{h.publish(ctx, targets[0], message)}
+	}
 	problems := make([]error, len(targets))
 	var slow, others []int // by their place in targets
 	for i, target := range targets {
