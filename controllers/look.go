@@ -13,6 +13,7 @@ import (
 
 	"github.com/chatcluster/chatcluster/api/v1alpha1"
 	"github.com/chatcluster/chatcluster/controllers/children"
+	"github.com/chatcluster/chatcluster/controllers/load"
 )
 
 const (
@@ -111,15 +112,7 @@ func (r *Reconciler) pods(ctx context.Context, s *scope, component string) ([]*c
 
 func podIndexKey(cluster, component string) string { return cluster + "/" + component }
 
-// ready tells whether a pod takes clients.
-func ready(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
+func ready(pod *corev1.Pod) bool { return load.Ready(pod) }
 
 func ending(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil }
 

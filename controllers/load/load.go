@@ -146,12 +146,16 @@ func (o *Observer) Observe(
 func statesOf(pods []*corev1.Pod) map[asked]bool {
 	states := make(map[asked]bool, len(pods))
 	for _, pod := range pods {
-		ready := slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
-			return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
-		})
-		states[asked{pod.UID, ready, pod.DeletionTimestamp != nil}] = true
+		states[asked{pod.UID, Ready(pod), pod.DeletionTimestamp != nil}] = true
 	}
 	return states
+}
+
+// Ready tells whether a pod takes clients.
+func Ready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
 }
 
 func (o *Observer) lastOf(cluster types.NamespacedName) look {

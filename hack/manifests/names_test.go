@@ -1,8 +1,6 @@
 package main
 
 import (
-	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,26 +31,17 @@ metrics: {serviceMonitor: {enabled: true, labels: {"on": "off"}}, prometheusRule
 networkPolicy: {enabled: true}
 `
 
-// kubernetesReads parses what the chart makes as Kubernetes does, for which "on" is a boolean.
-func kubernetesReads(t *testing.T, i installation, values string) []object {
+// parseAsKubernetes reads the documents of a file as Kubernetes does, for which "on" is a boolean.
+func parseAsKubernetes(t *testing.T, name string, text []byte) []object {
 	t.Helper()
-	files, err := i.template(values)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []object
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if filepath.Ext(name) != ".yaml" {
-			continue
+	for document := range strings.SplitSeq("\n"+string(text), "\n---") {
+		var one object
+		if err := yaml.UnmarshalStrict([]byte(document), &one); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-		for document := range strings.SplitSeq("\n"+files[name], "\n---") {
-			var one object
-			if err := yaml.UnmarshalStrict([]byte(document), &one); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if one != nil {
-				all = append(all, one)
-			}
+		if one != nil {
+			all = append(all, one)
 		}
 	}
 	return all
@@ -66,7 +55,7 @@ func TestNamesAndLabelsAreTextWhateverThereIsInTheirNames(t *testing.T) {
 				oddValues + `fullnameOverride: "on"`,
 				`chatCluster: {create: true, name: "on", spec: {tls: {secretName: "on"}, hub: {path: "/a,b"}}}`,
 			} {
-				for _, one := range kubernetesReads(t, installation, values) {
+				for _, one := range installation.read(t, values, parseAsKubernetes) {
 					expectText(t, id(one), one)
 				}
 			}
@@ -114,7 +103,7 @@ func expectText(t *testing.T, path string, value any) {
 func TestNamesAreLegalWhateverTheReleaseIsCalled(t *testing.T) {
 	for name, installation := range odd() {
 		t.Run(name, func(t *testing.T) {
-			for _, one := range kubernetesReads(t, installation, "{operator: {replicas: 2}, networkPolicy: {enabled: true}}") {
+			for _, one := range installation.read(t, "{operator: {replicas: 2}, networkPolicy: {enabled: true}}", parseAsKubernetes) {
 				metadata, _ := one["metadata"].(object)
 				called, _ := metadata["name"].(string)
 				complaints := validation.IsDNS1123Subdomain(called)

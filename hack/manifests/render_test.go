@@ -84,6 +84,12 @@ func rendered(t *testing.T, values string) []object {
 // rendered returns all objects that the chart makes with these values, in the order of their files.
 func (i installation) rendered(t *testing.T, values string) []object {
 	t.Helper()
+	return i.read(t, values, parse)
+}
+
+// read is rendered with another way to read a file.
+func (i installation) read(t *testing.T, values string, parse func(t *testing.T, name string, text []byte) []object) []object {
+	t.Helper()
 	files, err := i.template(values)
 	if err != nil {
 		t.Fatal(err)

@@ -37,16 +37,24 @@ func TestRebalancingRestsWhenItIsInVain(t *testing.T) {
 	}
 }
 
+// sentAway makes a client with stateful reconnect that was sent to another server, and has left its socket. It returns its token.
+func sentAway(t *testing.T, from *running) (token string) {
+	t.Helper()
+	address := from.address() + "/chatHub"
+	token = negotiateStateful(t, address)
+	c := open(t, address, token)
+	eventually(t, "sent away", func() bool { return from.host.hubs.SendSomeAway(1) == 1 })
+	if _, err := c.receive(); err == nil {
+		t.Fatal("the socket is still open")
+	}
+	return token
+}
+
 // A client on its way is neither sent away twice nor counted as one that will stay.
 func TestABalanceKnowsWhoIsOnTheWay(t *testing.T) {
 	p := startPair(t)
 	address := p.first.address() + "/chatHub"
-	token := negotiateStateful(t, address)
-	c := open(t, address, token)
-	eventually(t, "sent away", func() bool { return p.first.host.hubs.SendSomeAway(1) == 1 })
-	if _, err := c.receive(); err == nil {
-		t.Fatal("the socket is still open")
-	}
+	token := sentAway(t, p.first)
 	if view := p.first.host.view(false); view.Away != 1 || view.Self.Connections != 1 || view.Self.Movable != 0 {
 		t.Errorf("while the client is on its way: %+v", view)
 	}
@@ -68,12 +76,7 @@ func TestWhoGoesOnElsewhereHasDeparted(t *testing.T) {
 	p := pair{first: start(t, shared), second: start(t, shared)}
 	eventually(t, "both ready", func() bool { return p.first.ready() && p.second.ready() })
 	address := p.first.address() + "/chatHub"
-	token := negotiateStateful(t, address)
-	c := open(t, address, token)
-	eventually(t, "sent away", func() bool { return p.first.host.hubs.SendSomeAway(1) == 1 })
-	if _, err := c.receive(); err == nil {
-		t.Fatal("the socket is still open")
-	}
+	token := sentAway(t, p.first)
 	if departed := p.first.host.hubs.Departed(); departed != 0 {
 		t.Errorf("%d have departed while the client is on its way", departed)
 	}
